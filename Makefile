@@ -1,0 +1,43 @@
+# make chat   ask a question of a PDF, on this machine, with nothing else installed
+# make test   lint, type-check and test everything that does not need a GPU
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
+
+.PHONY: setup chat test lint bench clean
+setup: $(VENV)/.embedded
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(v < (3, 11) and f"longread needs Python 3.11 or newer; {sys.executable} is {v[0]}.{v[1]}. Try: make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.embedded: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Setting up $(VENV) (a minute or two) ..."
+	$(PIP) --upgrade pip
+	$(PIP) --editable '.[embedded]'
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.embedded
+	$(PIP) --editable '.[embedded,dev]'
+	touch $@
+
+chat: $(VENV)/.embedded
+	$(BIN)/agent chat --file examples/handbook.pdf --question 'How many bytes of K/V cache does one token of the 7B model take?'
+
+test: lint
+	$(BIN)/python -m pytest --cov --cov-report=term --durations=15
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.dev
+	$(BIN)/python benchmarks/ingest.py
+	$(BIN)/python benchmarks/embedded.py
+	$(BIN)/python benchmarks/million.py
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache

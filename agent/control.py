@@ -1,0 +1,39 @@
+"""Control tokens inside documents, made harmless.
+
+A chat model's messages are delimited by control tokens, and a server's tokenizer reads them wherever they stand: a
+document that contains `<|im_end|>` could close its own message and speak as the system. So the first character of
+anything that looks like a control token is replaced by its look-alike. One character for one, so that offsets into a
+page stay offsets into the prompt; readable, so that a model can still say what the page says.
+"""
+
+import re
+
+_LOOK_ALIKE = {"<": "‹", "[": "［"}
+
+_NAMES = (
+    # Qwen: tool calls and reasoning
+    "tool_call|tool_response|tools|think",
+    # Llama 2 and Mistral; SentencePiece's own
+    "s|unk|pad|bos|eos|mask",
+    # Gemma, DeepSeek
+    "start_of_turn|end_of_turn|start_of_image|end_of_image",
+    # StarCoder's and SmolLM's
+    r"repo_name|reponame|file_sep|filename|gh_stars|issue_(?:start|comment|closed)|empty_output"
+    r"|jupyter_(?:start|text|code|output|script)",
+)
+
+_CONTROL = re.compile(
+    r"<(?=[|｜][^<>|｜\s]{1,64}[|｜]>)"  # <|im_start|>, <|endoftext|>, DeepSeek's fullwidth bars
+    rf"|<(?=/?(?:{'|'.join(_NAMES)})>)"
+    r"|<(?=</?SYS>>)|(?<=<)<(?=/?SYS>>)"
+    r"|\[(?=/?(?:INST|TOOL_CALLS|TOOL_RESULTS|AVAILABLE_TOOLS|/AVAILABLE_TOOLS)\])"
+)
+
+
+def neutralise(text: str) -> tuple[str, int]:
+    """`text` with every control token made harmless, and how many there were.
+
+    The result has the length of `text`, and no control token of a Qwen, Llama, Mistral, Gemma, DeepSeek or SmolLM
+    chat template.
+    """
+    return _CONTROL.subn(lambda match: _LOOK_ALIKE[match.group()], text)

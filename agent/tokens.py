@@ -1,0 +1,80 @@
+"""Counting tokens exactly, with Qwen's own vocabulary or the served model's.
+
+Counts must add up: the count of a prompt is the sum of the counts of its pieces. That holds where a text is cut after a
+newline that precedes a character that is not white space, because Qwen's pre-tokenizer never joins the two sides.
+`longread.agent.prompt` cuts nowhere else.
+"""
+
+import os
+import unicodedata
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from .errors import ConfigError
+
+if TYPE_CHECKING:
+    import tiktoken
+
+# From Qwen's tokenizer (tokenization_qwen.py in qwen-agent; the same in the Hugging Face tokenizers of Qwen 1 to 3).
+_PATTERN = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"
+    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+
+
+class Tokenizer(Protocol):
+    """Counts tokens the way one model does. Control tokens in a text count as plain text."""
+
+    name: str
+    """Identifies the vocabulary: counts are cached under it."""
+
+    def counts(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text."""
+        ...
+
+
+class QwenTokenizer:
+    """Qwen's byte-pair encoding, from the vocabulary file in qwen-agent's wheel: exact, offline, and as fast as tiktoken."""
+
+    name = "qwen"
+
+    def __init__(self) -> None:
+        self._encoding = _qwen_encoding()
+        self._threads = os.cpu_count() or 1
+
+    def count(self, text: str) -> int:
+        return len(self._encoding.encode_to_numpy(unicodedata.normalize("NFC", text), disallowed_special=()))
+
+    def counts(self, texts: Sequence[str]) -> list[int]:
+        # tiktoken releases the GIL; a thread a core over runs of texts keeps the hand-over cost out of short pages.
+        if len(texts) < 2 * self._threads:
+            return [self.count(text) for text in texts]
+        run = -(-len(texts) // (4 * self._threads))
+        runs = [texts[i : i + run] for i in range(0, len(texts), run)]
+        with ThreadPoolExecutor(self._threads) as pool:
+            return [n for counted in pool.map(lambda part: [self.count(t) for t in part], runs) for n in counted]
+
+
+@cache
+def qwen() -> QwenTokenizer:
+    """The one `QwenTokenizer` of this process."""
+    return QwenTokenizer()
+
+
+def _qwen_encoding() -> "tiktoken.Encoding":
+    import tiktoken
+    from tiktoken.load import load_tiktoken_bpe
+
+    package = find_spec("qwen_agent")  # found, not imported: the import takes seconds
+    if package is None or not package.submodule_search_locations:
+        raise ConfigError("Qwen's vocabulary comes with qwen-agent, which is not installed: pip install qwen-agent")
+    path = Path(package.submodule_search_locations[0]) / "utils" / "qwen.tiktoken"
+    if not path.is_file():
+        raise ConfigError(
+            f"{path} is missing: reinstall qwen-agent (pip install --force-reinstall --no-deps qwen-agent)"
+        )
+    return tiktoken.Encoding("qwen", pat_str=_PATTERN, mergeable_ranks=load_tiktoken_bpe(str(path)), special_tokens={})

@@ -1,0 +1,1 @@
+"""The mathematics of long-context attention. Imports torch and triton only."""

@@ -1,0 +1,114 @@
+"""Content-addressed files on disk: parsed documents, token counts and prefix K/V all live in one of these.
+
+A file is `<root>/<key[:2]>/<key>.<digest><suffix>`, where `digest` is the BLAKE2b of its bytes. So the file stays
+readable by any tool of its format, a torn or altered one is recognised, and two processes that write the same thing
+write the same name. A write goes to a temporary file and is renamed into place: a kill at any moment leaves either the
+old state or the new one, and at worst a temporary file that a later `trim` removes.
+"""
+
+import contextlib
+import hashlib
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from platformdirs import user_cache_path
+
+_TEMPORARY = ".tmp-"
+_STALE_SECONDS = 3600.0
+
+
+def cache_dir() -> Path:
+    """Where longread keeps what it can make again: `$LONGREAD_CACHE_DIR`, else the platform's user cache folder."""
+    override = os.environ.get("LONGREAD_CACHE_DIR")
+    return Path(override).expanduser() if override else user_cache_path("longread", appauthor=False)
+
+
+class Store:
+    """A size-limited, least-recently-used key-value store of byte strings.
+
+    Keys are non-empty and made of `[0-9a-z-]`, so that they are file names everywhere.
+    """
+
+    def __init__(self, root: Path, *, max_bytes: int, suffix: str = ".bin"):
+        self.root = root
+        self.max_bytes = max_bytes
+        self.suffix = suffix
+
+    def get(self, key: str) -> bytes | None:
+        """The bytes under `key`, or None. A file whose bytes do not match its digest is removed, not returned."""
+        for path in self._candidates(key):
+            try:
+                data = path.read_bytes()
+            except OSError:  # evicted by another process between the listing and the read
+                continue
+            if _digest(data) == path.name.split(".")[1]:
+                with contextlib.suppress(OSError):
+                    os.utime(path)
+                return data
+            path.unlink(missing_ok=True)
+        return None
+
+    def __contains__(self, key: str) -> bool:
+        return next(self._candidates(key), None) is not None
+
+    def put(self, key: str, data: bytes) -> None:
+        """Keep `data` under `key`, then evict what was used least recently while the store is over its limit.
+
+        Raises:
+            OSError: the disk is full or not writable; the store is as it was.
+        """
+        path = self.root / key[:2] / f"{key}.{_digest(data)}{self.suffix}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=_TEMPORARY, dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+            raise
+        self.trim()
+
+    def trim(self) -> None:
+        """Evict least recently used files until the store is within its limit; remove temporary files left by kills."""
+        entries: list[tuple[float, int, Path]] = []
+        for path in self._files():
+            try:
+                status = path.stat()
+            except OSError:
+                continue
+            if path.name.startswith(_TEMPORARY):
+                if time.time() - status.st_mtime > _STALE_SECONDS:
+                    path.unlink(missing_ok=True)
+                continue
+            entries.append((status.st_mtime, status.st_size, path))
+        excess = sum(size for _, size, _ in entries) - self.max_bytes
+        for _, size, path in sorted(entries, key=lambda entry: entry[0]):
+            if excess <= 0:
+                break
+            path.unlink(missing_ok=True)
+            excess -= size
+
+    def size(self) -> int:
+        """Bytes on disk now."""
+        total = 0
+        for path in self._files():
+            with contextlib.suppress(OSError):
+                total += path.stat().st_size
+        return total
+
+    def _candidates(self, key: str) -> Iterator[Path]:
+        return iter(sorted((self.root / key[:2]).glob(f"{key}.*{self.suffix}")))
+
+    def _files(self) -> Iterator[Path]:
+        return (path for path in self.root.glob("*/*") if path.is_file())
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.blake2b(data, digest_size=16).hexdigest()

@@ -1,0 +1,1 @@
+"""What the model may call. Knows documents, not models."""
