@@ -23,7 +23,7 @@ $(VENV)/.dev: $(VENV)/.embedded
 	touch $@
 
 chat: $(VENV)/.embedded
-	$(BIN)/agent chat --file examples/handbook.pdf --question 'How many bytes of K/V cache does one token of the 7B model take?'
+	$(BIN)/agent chat --file examples/handbook.pdf 'How many bytes of K/V cache does one token of the 7B model take?'
 
 test: lint
 	$(BIN)/python -m pytest --cov --cov-report=term --durations=15

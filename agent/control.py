@@ -9,6 +9,7 @@ page stay offsets into the prompt; readable, so that a model can still say what 
 import re
 
 _LOOK_ALIKE = {"<": "‹", "[": "［"}
+_ORIGINAL = str.maketrans({look_alike: original for original, look_alike in _LOOK_ALIKE.items()})
 
 _NAMES = (
     # Qwen: tool calls and reasoning
@@ -17,6 +18,8 @@ _NAMES = (
     "s|unk|pad|bos|eos|mask",
     # Gemma, DeepSeek
     "start_of_turn|end_of_turn|start_of_image|end_of_image",
+    # ours: a document may not end its own frame in the prompt
+    "document|documents",
     # StarCoder's and SmolLM's
     r"repo_name|reponame|file_sep|filename|gh_stars|issue_(?:start|comment|closed)|empty_output"
     r"|jupyter_(?:start|text|code|output|script)",
@@ -24,7 +27,7 @@ _NAMES = (
 
 _CONTROL = re.compile(
     r"<(?=[|｜][^<>|｜\s]{1,64}[|｜]>)"  # <|im_start|>, <|endoftext|>, DeepSeek's fullwidth bars
-    rf"|<(?=/?(?:{'|'.join(_NAMES)})>)"
+    rf"|<(?=/?(?:{'|'.join(_NAMES)})[ >])"
     r"|<(?=</?SYS>>)|(?<=<)<(?=/?SYS>>)"
     r"|\[(?=/?(?:INST|TOOL_CALLS|TOOL_RESULTS|AVAILABLE_TOOLS|/AVAILABLE_TOOLS)\])"
 )
@@ -37,3 +40,8 @@ def neutralise(text: str) -> tuple[str, int]:
     chat template.
     """
     return _CONTROL.subn(lambda match: _LOOK_ALIKE[match.group()], text)
+
+
+def restore(text: str) -> str:
+    """Undo `neutralise`, for comparing what a model wrote with what a page says."""
+    return text.translate(_ORIGINAL)

@@ -7,7 +7,7 @@ newline that precedes a character that is not white space, because Qwen's pre-to
 
 import os
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib.util import find_spec
@@ -24,6 +24,7 @@ _PATTERN = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"
     r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
+_PIECE = 65_536
 
 
 class Tokenizer(Protocol):
@@ -38,7 +39,7 @@ class Tokenizer(Protocol):
 
 
 class QwenTokenizer:
-    """Qwen's byte-pair encoding, from the vocabulary file in qwen-agent's wheel: exact, offline, and as fast as tiktoken."""
+    """Qwen's byte-pair encoding, from the file in qwen-agent's wheel: exact, offline, as fast as tiktoken."""
 
     name = "qwen"
 
@@ -47,7 +48,8 @@ class QwenTokenizer:
         self._threads = os.cpu_count() or 1
 
     def count(self, text: str) -> int:
-        return len(self._encoding.encode_to_numpy(unicodedata.normalize("NFC", text), disallowed_special=()))
+        text = unicodedata.normalize("NFC", text)
+        return sum(len(self._encoding.encode_ordinary(piece)) for piece in _pieces(text))
 
     def counts(self, texts: Sequence[str]) -> list[int]:
         # tiktoken releases the GIL; a thread a core over runs of texts keeps the hand-over cost out of short pages.
@@ -57,6 +59,24 @@ class QwenTokenizer:
         runs = [texts[i : i + run] for i in range(0, len(texts), run)]
         with ThreadPoolExecutor(self._threads) as pool:
             return [n for counted in pool.map(lambda part: [self.count(t) for t in part], runs) for n in counted]
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """Stretches of at most `_PIECE` characters whose counts add up.
+
+    The pattern backtracks over white space, and tiktoken aborts at some 500,000 characters of it in one stretch. Only a
+    stretch that has no newline before a character in it is cut elsewhere, and may count one token too many.
+    """
+    start = 0
+    while len(text) - start > _PIECE:
+        end = start + _PIECE
+        cut = text.rfind("\n", start, end)
+        while cut >= start and text[cut + 1].isspace():
+            cut = text.rfind("\n", start, cut)
+        end = cut + 1 if cut >= start else end
+        yield text[start:end]
+        start = end
+    yield text[start:]
 
 
 @cache

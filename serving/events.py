@@ -19,6 +19,8 @@ class Usage(_Event):
     """Seconds from sending the request to the first token of the answer."""
     seconds: float
     """Seconds from sending the request to the last token of the answer."""
+    estimated: bool = False
+    """True: the server sent no counts; these are by Qwen's vocabulary, without the chat template's own tokens."""
 
     @property
     def tokens_per_second(self) -> float:
@@ -39,6 +41,12 @@ class Prefill(_Event):
     """An estimate, None before there is anything to base it on."""
 
 
+class Waiting(_Event):
+    """A server has the prompt and has not answered yet: it does not say how much of it is read."""
+
+    seconds: float
+
+
 class Delta(_Event):
     """A piece of the answer, or of the reasoning before it."""
 
@@ -53,4 +61,23 @@ class Finish(_Event):
     reason: str = Field(description="'stop', 'length' or 'tool_calls'")
 
 
-ModelEvent = Prefill | Delta | Finish
+ModelEvent = Prefill | Waiting | Delta | Finish
+
+
+class Download(_Event):
+    """Bytes of a model have arrived."""
+
+    name: str
+    done: int
+    total: int | None
+    """None: the source does not say."""
+
+
+class Convert(_Event):
+    """A downloaded model is being brought into the layout that the engine loads. Once a machine."""
+
+    name: str
+
+
+ObtainEvent = Download | Convert
+"""What `longread.serving.models.obtain` reports."""

@@ -11,7 +11,7 @@ import hashlib
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from platformdirs import user_cache_path
@@ -74,6 +74,16 @@ class Store:
                 os.unlink(temporary)
             raise
         self.trim()
+
+    def touch(self, keys: Iterable[str]) -> None:
+        """Count `keys` as used just now, the last of them as the most recently used."""
+        now = time.time_ns()
+        for order, key in enumerate(keys):
+            # The kernel's own "now" stands still for milliseconds, and would leave the order to chance.
+            used = now + 1000 * order
+            for path in self._candidates(key):
+                with contextlib.suppress(OSError):  # evicted meanwhile
+                    os.utime(path, ns=(used, used))
 
     def trim(self) -> None:
         """Evict least recently used files until the store is within its limit; remove temporary files left by kills."""

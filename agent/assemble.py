@@ -1,0 +1,187 @@
+"""Settings -> corpus, model and reader, with what happens on the way shown at the terminal."""
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from . import terminal
+from .config import Config, Settings
+from .corpus import Corpus, LoadOptions
+from .errors import DocumentError
+from .pages import ranges, select
+from .prompt import ChatMessage, Prompt, measure
+from .tokens import Tokenizer
+
+if TYPE_CHECKING:
+    from .reader import Answer, LongReader
+
+_RANGES = 10  # page ranges a document in the budget table, at most
+
+
+def corpus(
+    settings: Settings,
+    files: Sequence[str],
+    *,
+    pages: Sequence[str] = (),
+    password: str | None = None,
+    skip_unreadable: bool = False,
+    tokenizer: Tokenizer | None = None,
+) -> Corpus:
+    """Load the files and choose the pages.
+
+    Raises:
+        DocumentError: a file could not be read, unless `skip_unreadable` and another one could.
+    """
+    options = LoadOptions(
+        layout=settings.layout,
+        ocr=settings.ocr,
+        ocr_language=settings.ocr_language,
+        password=password,
+        jobs=settings.jobs,
+        timeout=settings.file_timeout,
+        memory=settings.file_memory_mib * 2**20,
+    )
+    with terminal.loading() as show:
+        loaded = Corpus.load(
+            files,
+            options=options,
+            tokenizer=tokenizer,
+            on_event=show,
+            on_error="collect" if skip_unreadable else "raise",
+        )
+    for failure in loaded.failures:
+        terminal.error(f"left out: {failure}")
+    if not loaded.documents:
+        raise DocumentError("None of the files could be read.", source=", ".join(files))
+    for document in loaded.documents:
+        for warning in document.warnings:
+            terminal.note(f"{document.name}: {warning}")
+    return select(loaded, list(pages)) if pages else loaded
+
+
+def llm(settings: Settings) -> dict[str, Any]:
+    """The Qwen-Agent model configuration that the settings ask for."""
+    generate: dict[str, Any] = {"max_tokens": settings.max_tokens}
+    if settings.temperature is not None:
+        generate["temperature"] = settings.temperature
+    if settings.server:
+        return {
+            "model_type": "longread-endpoint",
+            "server": settings.server,
+            "model": settings.model or "",
+            "api_key": settings.api_key,
+            "timeout": settings.timeout,
+            "generate_cfg": generate,
+        }
+    return {
+        "model_type": "longread-embedded",
+        "model": settings.model or "",
+        "device": settings.device,
+        "prefix_cache_bytes": int(settings.prefix_cache_gib * 2**30),
+        "generate_cfg": generate,
+    }
+
+
+def reader(
+    config: Config,
+    files: Sequence[str],
+    *,
+    pages: Sequence[str] = (),
+    password: str | None = None,
+    skip_unreadable: bool = False,
+) -> "LongReader":
+    """Files read and a model ready to answer about them.
+
+    Raises:
+        LongreadError: see `corpus`; or the model cannot be had.
+    """
+    settings = config.settings
+    # The model before the files: a wrong address or name should not cost the reading of a book.
+    from .llm.choose import chat_model
+    from .reader import LongReader
+
+    with terminal.preparing() as show:
+        model = chat_model(llm(settings), on_event=show)
+    loaded = corpus(
+        settings,
+        files,
+        pages=pages,
+        password=password,
+        skip_unreadable=skip_unreadable,
+        tokenizer=getattr(model, "tokenizer", None),
+    )
+    return LongReader(loaded, model, window=settings.window, max_tokens=settings.max_tokens)
+
+
+def dry_run(config: Config, files: Sequence[str], question: str, *, as_json: bool, **choice: Any) -> bool:
+    """Print what a question would take of the model's window; whether it fits. Asks the model nothing but its window."""
+    settings = config.settings
+    tokenizer, window = counting(settings)
+    loaded = corpus(settings, files, tokenizer=tokenizer, **choice)
+    prompt = measure(
+        loaded,
+        [ChatMessage(role="user", content=question)],
+        tokenizer=tokenizer,
+        window=window,
+        reserve=settings.max_tokens,
+    )
+    if as_json:
+        print(prompt.model_dump_json(indent=2, exclude={"messages"}))
+    else:
+        terminal.out.print(terminal.budget_table(prompt, page_ranges(loaded), window))
+    return prompt.budget is None or prompt.tokens <= prompt.budget
+
+
+def show_budget(reader: "LongReader", conversation: Sequence[ChatMessage]) -> None:
+    """Print what the documents and the conversation so far take of the window."""
+    prompt = measure(
+        reader.corpus,
+        [*conversation, ChatMessage(role="user", content="?")],
+        tokenizer=reader.tokenizer,
+        window=reader.window,
+        reserve=reader.max_tokens,
+    )
+    terminal.out.print(terminal.budget_table(prompt, page_ranges(reader.corpus), reader.window))
+
+
+def as_json(reader: "LongReader", answer: "Answer") -> dict[str, Any]:
+    """An answer for other programs."""
+    return {
+        **answer.model_dump(exclude={"history"}),
+        "model": reader.model_name,
+        "documents": [
+            {
+                "name": document.name,
+                "id": document.id,
+                "title": document.title,
+                "source": document.source,
+                "pages": len(document.pages),
+                "tokens": document.tokens,
+                "warnings": document.warnings,
+            }
+            for document in reader.corpus.documents
+        ],
+    }
+
+
+def page_ranges(loaded: Corpus) -> dict[str, list[tuple[str, int]]]:
+    """For each document with more pages than ten: up to ten stretches of pages, and the tokens of each."""
+    table: dict[str, list[tuple[str, int]]] = {}
+    for document in loaded.documents:
+        step = -(-len(document.pages) // _RANGES)
+        if step < 2:
+            continue
+        stretches = [document.pages[i : i + step] for i in range(0, len(document.pages), step)]
+        table[document.name] = [
+            (ranges([page.number for page in stretch]), sum(page.tokens for page in stretch)) for stretch in stretches
+        ]
+    return table
+
+
+def read_question(question: str, files: Sequence[str]) -> str:
+    """The question itself, or standard input for '-'."""
+    if question != "-":
+        return question
+    if "-" in files:
+        raise DocumentError("Standard input cannot be both the question and a document.", source="-")
+    return sys.stdin.read()

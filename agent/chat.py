@@ -1,0 +1,140 @@
+"""The conversation at a terminal: `agent chat`."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..serving.errors import LongreadError
+from ..serving.events import Delta, Prefill, Waiting
+from . import terminal
+from .prompt import ChatMessage
+
+if TYPE_CHECKING:
+    from .reader import Answer, LongReader
+
+HELP = """\
+/help          this list
+/files         the documents and their pages
+/tokens        what the documents take of the model's window
+/save [FILE]   write the conversation to a Markdown file
+/quit          leave (so does Ctrl-D)
+Ctrl-C         stop the answer; the conversation goes on"""
+
+
+class Chat:
+    """A conversation about one corpus. Its history outlives errors and Ctrl-C."""
+
+    def __init__(self, reader: "LongReader", *, budget: Callable[[list[ChatMessage]], None]):
+        self.reader = reader
+        self.history: list[ChatMessage] = []
+        self.transcript: list[tuple[str, str]] = []
+        """(question, what was answered) of each turn."""
+        self._show_budget = budget
+
+    def run(self, first: str | None, questions: Iterator[str]) -> None:
+        """Answer `first`, then each of `questions`; lines that begin with '/' are commands."""
+        if first:
+            terminal.question(first)
+            self.turn(first)
+        for line in questions:
+            text = line.strip()
+            if text in ("/quit", "/exit", "/q"):
+                return
+            if text.startswith("/"):
+                self._command(text)
+            elif text:
+                self.turn(text)
+
+    def turn(self, question: str) -> None:
+        """One question. An error or Ctrl-C ends the answer, not the conversation."""
+        text = ""
+        answer: Answer | None = None
+        try:
+            with (
+                closing(self.reader.stream(question, history=self.history)) as events,
+                terminal.AnswerView(markdown=terminal.out.is_terminal) as view,
+            ):
+                for event in events:
+                    view(event)
+                    if isinstance(event, Delta):
+                        text += "" if event.reasoning else event.text
+                    elif not isinstance(event, Prefill | Waiting):
+                        answer = event
+        except KeyboardInterrupt:
+            terminal.note("stopped" if text else "stopped before the answer began; the question is forgotten")
+        except LongreadError as error:
+            terminal.error(str(error))
+        if answer:
+            terminal.out.print(terminal.footer(answer))
+            self.history = list(answer.history)
+            self.transcript.append((question, answer.markdown))
+        elif text:
+            self.history += [
+                ChatMessage(role="user", content=question),
+                ChatMessage(role="assistant", content=text),
+            ]
+            self.transcript.append((question, f"{text} …"))
+
+    def _command(self, line: str) -> None:
+        name, _, argument = line.partition(" ")
+        match name:
+            case "/help":
+                terminal.out.print(HELP, markup=False)
+            case "/files":
+                documents = self.reader.corpus.documents
+                terminal.out.print(
+                    terminal.rows(
+                        ("name", "pages", "tokens", "title", "source"),
+                        ((d.name, f"{len(d.pages):,}", f"{d.tokens:,}", d.title, d.source) for d in documents),
+                    )
+                )
+                for document in documents:
+                    for warning in document.warnings:
+                        terminal.note(f"{document.name}: {warning}")
+            case "/tokens":
+                self._show_budget(self.history)
+            case "/save":
+                self._save(argument.strip())
+            case _:
+                terminal.error(f"there is no command {name}; /help lists them")
+
+    def _save(self, name: str) -> None:
+        path = Path(name).expanduser() if name else Path(f"longread-{datetime.now():%Y%m%d-%H%M%S}.md")
+        documents = "\n".join(f"- {d.name}: {d.title} ({d.source})" for d in self.reader.corpus.documents)
+        turns = "\n\n".join(f"## {question}\n\n{answer}" for question, answer in self.transcript)
+        try:
+            with path.open("x", encoding="utf-8") as file:
+                file.write(f"# A conversation with {self.reader.model_name}\n\n{documents}\n\n{turns}\n")
+        except FileExistsError:
+            terminal.error(f"{path} exists; /save needs a new name")
+        except OSError as error:
+            terminal.error(f"{path} could not be written: {error.strerror}")
+        else:
+            terminal.note(f"saved to {path}")
+
+
+def lines() -> Iterator[str]:
+    """Questions as they are typed, with history and editing; the lines of standard input where it is no terminal."""
+    if not terminal.interactive():
+        yield from sys.stdin
+        return
+    from platformdirs import user_state_path
+    from prompt_toolkit import PromptSession
+    from prompt_toolkit.completion import WordCompleter
+    from prompt_toolkit.history import FileHistory
+
+    history = user_state_path("longread", appauthor=False, ensure_exists=True) / "history"
+    commands = WordCompleter(["/help", "/files", "/tokens", "/save", "/quit"], sentence=True)
+    session: PromptSession[str] = PromptSession(
+        history=FileHistory(str(history)), completer=commands, complete_while_typing=False
+    )
+    while True:
+        try:
+            yield session.prompt("› ")
+        except KeyboardInterrupt:  # clears the line, as in a shell
+            continue
+        except EOFError:
+            return

@@ -1,0 +1,217 @@
+"""The `agent` command: parses, calls, prints. Nothing heavy is imported before a command runs."""
+
+import json
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .config import Config
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Ask questions of whole documents in one prompt, and get answers with the pages they come from.",
+)
+
+Files = Annotated[
+    list[str],
+    typer.Option(
+        "--file", "-f", metavar="PATH", help="A file, a folder, a glob, or - for standard input. May be repeated."
+    ),
+]
+Pages = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--pages", metavar="[NAME:]RANGES", help="Only these pages, as 1-20,45 or book:1-20. May be repeated."
+    ),
+]
+Password = Annotated[str | None, typer.Option("--password", help="For encrypted files.")]
+SkipUnreadable = Annotated[
+    bool, typer.Option("--skip-unreadable", help="Go on without the files that cannot be read, naming each.")
+]
+Server = Annotated[
+    str | None,
+    typer.Option("--server", metavar="URL", help="An OpenAI-compatible server; else the embedded model runs."),
+]
+Model = Annotated[str | None, typer.Option("--model", "-m", help="The model's name: agent models.")]
+ApiKey = Annotated[str | None, typer.Option("--api-key", help="For the server. Better kept in LONGREAD_API_KEY.")]
+Window = Annotated[int | None, typer.Option("--window", help="Tokens that the model can hold; asked of it if not set.")]
+MaxTokens = Annotated[int | None, typer.Option("--max-tokens", help="The longest answer, in tokens.")]
+Temperature = Annotated[float | None, typer.Option("--temperature", help="Sampling temperature; 0 is greedy.")]
+Device = Annotated[str | None, typer.Option("--device", help="Where the embedded model runs: cpu, cuda.")]
+Layout = Annotated[bool | None, typer.Option("--layout/--no-layout", help="Read PDFs as Markdown with tables: slower.")]
+Ocr = Annotated[bool | None, typer.Option("--ocr/--no-ocr", help="Read scanned pages with tesseract.")]
+Jobs = Annotated[int | None, typer.Option("--jobs", help="Parser processes; one a core if not set.")]
+
+
+@app.command()
+def chat(
+    file: Files,
+    question: Annotated[str | None, typer.Argument(help="The first question; more are asked for.")] = None,
+    pages: Pages = None,
+    password: Password = None,
+    skip_unreadable: SkipUnreadable = False,
+    server: Server = None,
+    model: Model = None,
+    api_key: ApiKey = None,
+    window: Window = None,
+    max_tokens: MaxTokens = None,
+    temperature: Temperature = None,
+    device: Device = None,
+    layout: Layout = None,
+    ocr: Ocr = None,
+    jobs: Jobs = None,
+) -> None:
+    """Talk about documents: streamed answers, follow-up questions, /help."""
+    with _errors():
+        config = _config(
+            server=server, model=model, api_key=api_key, window=window, max_tokens=max_tokens,
+            temperature=temperature, device=device, layout=layout, ocr=ocr, jobs=jobs,
+        )  # fmt: skip
+        from . import assemble
+        from .chat import Chat, lines
+
+        reader = assemble.reader(config, file, pages=pages or (), password=password, skip_unreadable=skip_unreadable)
+        conversation = Chat(reader, budget=lambda history: assemble.show_budget(reader, history))
+        conversation.run(question, lines())
+
+
+@app.command()
+def ask(
+    question: Annotated[str, typer.Argument(help="The question, or - to read it from standard input.")],
+    file: Files,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the answer, its citations and its cost as JSON.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only print what the prompt would take of the model's window.")
+    ] = False,
+    pages: Pages = None,
+    password: Password = None,
+    skip_unreadable: SkipUnreadable = False,
+    server: Server = None,
+    model: Model = None,
+    api_key: ApiKey = None,
+    window: Window = None,
+    max_tokens: MaxTokens = None,
+    temperature: Temperature = None,
+    device: Device = None,
+    layout: Layout = None,
+    ocr: Ocr = None,
+    jobs: Jobs = None,
+) -> None:
+    """Ask one question and leave. The answer goes to standard output, all else to standard error."""
+    with _errors():
+        config = _config(
+            server=server, model=model, api_key=api_key, window=window, max_tokens=max_tokens,
+            temperature=temperature, device=device, layout=layout, ocr=ocr, jobs=jobs,
+        )  # fmt: skip
+        from . import assemble, terminal
+
+        question = assemble.read_question(question, file)
+        sources: dict[str, Any] = {
+            "pages": pages or (), "password": password, "skip_unreadable": skip_unreadable
+        }  # fmt: skip
+        if dry_run:
+            fits = assemble.dry_run(config, file, question, as_json=as_json, **sources)
+            raise typer.Exit(0 if fits else 1)
+        reader = assemble.reader(config, file, **sources)
+        if as_json:
+            answer = reader.ask(question)
+            print(json.dumps(assemble.as_json(reader, answer), ensure_ascii=False, indent=2))
+            return
+        with terminal.AnswerView(markdown=sys.stdout.isatty()) as view:
+            answer = reader.ask(question, on_event=view)
+        terminal.err.print(terminal.footer(answer)) if not sys.stdout.isatty() else terminal.out.print(
+            terminal.footer(answer)
+        )
+
+
+@app.command()
+def models(server: Server = None, api_key: ApiKey = None) -> None:
+    """The models that can be asked: the catalogue, and what a server has."""
+    with _errors():
+        config = _config(server=server, api_key=api_key)
+        from . import listing
+
+        listing.models(config.settings)
+
+
+@app.command()
+def doctor(server: Server = None, model: Model = None, api_key: ApiKey = None) -> None:
+    """What works on this machine, and what to do about the rest."""
+    with _errors():
+        config = _config(server=server, model=model, api_key=api_key)
+        from . import doctor as checks
+        from . import terminal
+
+        results = checks.examine(config)
+        terminal.out.print(checks.table(results))
+        raise typer.Exit(1 if any(result.state == "fail" for result in results) else 0)
+
+
+@app.command()
+def config() -> None:
+    """Every setting, its value, and where that came from."""
+    with _errors():
+        from . import terminal
+
+        terminal.out.print(terminal.config_table(_config()))
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"longread {version('longread')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    pass
+
+
+def _config(**flags: Any) -> "Config":
+    from .config import load
+
+    return load(flags, folder=Path.cwd())
+
+
+@contextmanager
+def _errors() -> "Iterator[None]":
+    """Errors that are meant for the user become one line and an exit code; everything else keeps its traceback."""
+    from ..serving.errors import LongreadError
+
+    try:
+        yield
+    except LongreadError as error:
+        from . import terminal
+
+        terminal.error(str(error))
+        raise typer.Exit(error.exit_code) from error
+    except KeyboardInterrupt as interrupt:
+        raise typer.Exit(130) from interrupt
+    except BrokenPipeError as broken:  # `agent ask … | head`
+        sys.stderr.close()
+        raise typer.Exit(141) from broken
+
+
+def main() -> None:
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,135 @@
+"""Settings and where each came from: flags, then the environment, then `longread.toml`, then what is built in."""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from platformdirs import user_config_path
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from .errors import ConfigError
+
+FILE = "longread.toml"
+
+
+class Settings(BaseModel):
+    """Everything that can be set. A field's description is its help text."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    server: str | None = Field(
+        None, description="URL of an OpenAI-compatible server; without it the embedded model runs"
+    )
+    model: str | None = Field(None, description="model name on the server, or for the embedded engine: agent models")
+    api_key: str | None = Field(None, description="sent to the server as a bearer token")
+    window: int | None = Field(None, ge=256, description="tokens the model can hold; asked of the model when not set")
+    max_tokens: int = Field(
+        512, ge=1, description="longest answer in tokens; as much of the window is kept free for it"
+    )
+    temperature: float | None = Field(
+        None, ge=0, le=2, description="sampling temperature; the model's default if not set"
+    )
+    timeout: float = Field(
+        1800.0, gt=0, description="seconds to wait for the server's next token; a long prompt takes minutes"
+    )
+    device: str | None = Field(
+        None, description="where the embedded model runs: cpu, cuda, cuda:1; found out if not set"
+    )
+    layout: bool = Field(False, description="read PDFs as Markdown with tables: slower")
+    ocr: bool = Field(False, description="read scanned pages with tesseract")
+    ocr_language: str = Field("eng", description="tesseract language codes, joined by +")
+    jobs: int | None = Field(None, ge=1, description="parser processes; one a core if not set")
+    file_timeout: float = Field(600.0, gt=0, description="seconds a file may take to parse")
+    file_memory_mib: int = Field(4096, ge=256, description="MiB of memory a parser process may use")
+    prefix_cache_gib: float = Field(
+        8.0, ge=0, description="GiB of disk for K/V of prompts already read; 0 turns it off"
+    )
+
+
+class Config(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    settings: Settings
+    origins: Mapping[str, str]
+    """Setting name to 'flag --model', 'environment LONGREAD_MODEL', a file's path, or 'built in'."""
+
+    def table(self) -> list[tuple[str, str, str, str]]:
+        """(name, value, origin, description) of each setting; the API key is not shown."""
+        rows = []
+        for name, field in Settings.model_fields.items():
+            value = getattr(self.settings, name)
+            shown = "-" if value is None else "***" if name == "api_key" else str(value)
+            rows.append((name, shown, self.origins[name], field.description or ""))
+        return rows
+
+
+def load(
+    flags: Mapping[str, Any], *, environment: Mapping[str, str] | None = None, folder: Path | None = None
+) -> Config:
+    """Settle every setting.
+
+    Args:
+        flags: what the command line gave; None means not given.
+        environment: `os.environ` if None.
+        folder: where `longread.toml` is looked for, before the user's configuration folder; the current one if None.
+
+    Raises:
+        ConfigError: an unknown name in a file, or a value that cannot be used; names the origin.
+    """
+    environment = os.environ if environment is None else environment
+    layers: list[tuple[str, dict[str, Any]]] = []
+    for path in (user_config_path("longread", appauthor=False) / FILE, (folder or Path.cwd()) / FILE):
+        layers.append((str(path), _read(path)))
+    values: dict[str, Any] = {}
+    origins = dict.fromkeys(Settings.model_fields, "built in")
+
+    def take(name: str, value: Any, origin: str) -> None:
+        values[name] = _checked(name, value, origin)
+        origins[name] = origin
+
+    for origin, layer in layers:
+        for name, value in layer.items():
+            take(name, value, origin)
+    for name in Settings.model_fields:
+        variable = f"LONGREAD_{name.upper()}"
+        if environment.get(variable):
+            take(name, environment[variable], f"environment {variable}")
+    if "server" not in values and flags.get("server") is None and environment.get("OPENAI_BASE_URL"):
+        take("server", environment["OPENAI_BASE_URL"], "environment OPENAI_BASE_URL")
+    for name, value in flags.items():
+        if value is not None:
+            take(name, value, f"flag --{name.replace('_', '-')}")
+    if values.get("api_key") is None and environment.get("OPENAI_API_KEY") and _is_openai(values, origins):
+        take("api_key", environment["OPENAI_API_KEY"], "environment OPENAI_API_KEY")
+    return Config(settings=Settings(**values), origins=origins)
+
+
+def _is_openai(values: Mapping[str, Any], origins: Mapping[str, str]) -> bool:
+    """Whether OPENAI_API_KEY is meant for the server that is set: it goes to no other."""
+    server = values.get("server")
+    return server is not None and (
+        origins["server"] == "environment OPENAI_BASE_URL" or urlsplit(server).hostname == "api.openai.com"
+    )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read as TOML: {error}") from error
+
+
+def _checked(name: str, value: Any, origin: str) -> Any:
+    if name not in Settings.model_fields:
+        known = ", ".join(Settings.model_fields)
+        raise ConfigError(f"{origin}: there is no setting {name!r}. There are: {known}.")
+    try:
+        return getattr(Settings(**{name: value}), name)
+    except ValidationError as error:
+        detail = error.errors()[0]["msg"].lower()
+        raise ConfigError(f"{origin}: {name} = {value!r} cannot be used: {detail}.") from error

@@ -1,0 +1,61 @@
+"""Parsed documents on disk: under the hash of the file's bytes and of everything else that the pages depend on."""
+
+import hashlib
+import json
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ...serving.store import Store, cache_dir
+from .document import OutlineEntry, Page
+from .formats import Format, ParseOptions
+
+_REVISION = 1
+"""Of `Parsed` and of `text.clean`."""
+_MAX_BYTES = 2 << 30
+
+
+class Parsed(BaseModel):
+    """A document without what depends on where the file lies: the part that is worth keeping."""
+
+    model_config = ConfigDict(frozen=True)
+
+    title: str
+    pages: tuple[Page, ...]
+    outline: tuple[OutlineEntry, ...]
+    metadata: dict[str, str]
+    warnings: tuple[str, ...]
+
+
+class DocumentCache:
+    """Of whole documents only: one with pages that could not be read is parsed again the next time."""
+
+    def __init__(self) -> None:
+        self._store = Store(cache_dir() / "documents", max_bytes=_MAX_BYTES, suffix=".json")
+
+    def get(self, key: str) -> Parsed | None:
+        data = self._store.get(key)
+        try:
+            return Parsed.model_validate_json(data) if data is not None else None
+        except ValidationError:  # written by a version whose author forgot to count up `_REVISION`
+            return None
+
+    def put(self, key: str, parsed: Parsed) -> None:
+        """Raises OSError where the disk is full or not writable."""
+        self._store.put(key, parsed.model_dump_json().encode())
+
+
+def key_of(sha256: str, found: Format, options: ParseOptions, tokenizer: str) -> str:
+    """The cache key of a file's bytes, parsed in this way, with tokens counted by this tokenizer."""
+    chosen = {name: value for name, value in asdict(options).items() if name in found.options}
+    libraries = [found.library, *(("pymupdf4llm",) if chosen.get("layout") else ())]
+    way = [_REVISION, found.name, found.revision, [_version(name) for name in libraries], chosen, tokenizer]
+    return f"{sha256}-{hashlib.blake2b(json.dumps(way).encode(), digest_size=8).hexdigest()}"
+
+
+def _version(distribution: str | None) -> str:
+    try:
+        return version(distribution) if distribution else ""
+    except PackageNotFoundError:
+        return ""

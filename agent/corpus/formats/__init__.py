@@ -1,0 +1,25 @@
+"""The kinds of file that longread reads.
+
+To add one: write a `Format` in a file of this folder and list it in `registry.py`. Or `register` it from outside; its
+class must be importable by name, because it runs in another process.
+"""
+
+from .base import Format, OpenFile, ParseError, ParseOptions, RawPage, SecretNeeded, Sections, WrongFormat
+from .registry import by_path, detect, formats, path_of, register, supported
+
+__all__ = [
+    "Format",
+    "OpenFile",
+    "ParseError",
+    "ParseOptions",
+    "RawPage",
+    "SecretNeeded",
+    "Sections",
+    "WrongFormat",
+    "by_path",
+    "detect",
+    "formats",
+    "path_of",
+    "register",
+    "supported",
+]

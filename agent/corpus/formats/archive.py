@@ -1,0 +1,55 @@
+"""What Word, Excel, PowerPoint and EPUB files have in common: they are ZIP archives of XML."""
+
+import zipfile
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+from .base import ParseError, WrongFormat
+
+if TYPE_CHECKING:
+    from lxml.etree import _Element  # lxml has no public name for it
+
+MAX_UNPACKED = 1 << 30
+"""Bytes that an archive may unpack to. A small file may say "a thousand gigabytes of zeros"."""
+
+_PROPERTIES = ("title", "creator", "subject", "keywords", "description", "created", "modified")
+
+
+def open_archive(data: bytes, kind: str) -> zipfile.ZipFile:
+    """The archive, if its parts together are of a sane size."""
+    try:
+        archive = zipfile.ZipFile(BytesIO(data))
+    except zipfile.BadZipFile as error:
+        raise WrongFormat(f"not a {kind} file, or a damaged one ({error})") from None
+    unpacked = sum(part.file_size for part in archive.infolist())
+    if unpacked > MAX_UNPACKED:
+        raise ParseError(
+            f"unpacks to {unpacked / 2**30:,.1f} GiB, and the limit is {MAX_UNPACKED / 2**30:g}: a decompression bomb?"
+        )
+    return archive
+
+
+def xml(archive: zipfile.ZipFile, name: str) -> "_Element | None":
+    """A part of the archive, parsed; None where there is no such part."""
+    import lxml.etree as etree
+
+    try:
+        part = archive.read(name)
+    except KeyError:
+        return None
+    try:
+        return etree.fromstring(part, etree.XMLParser(resolve_entities=False, no_network=True))
+    except etree.XMLSyntaxError as error:
+        raise ParseError(f"damaged: {name} in it is not well-formed XML ({error})") from None
+
+
+def local(element: "_Element") -> str:
+    """An element's name without its namespace."""
+    return str(element.tag).rpartition("}")[2]
+
+
+def properties(archive: zipfile.ZipFile) -> dict[str, str]:
+    """The core properties of an Office file."""
+    root = xml(archive, "docProps/core.xml")
+    found = {local(element): (element.text or "").strip() for element in root} if root is not None else {}
+    return {name: found[name] for name in _PROPERTIES if found.get(name)}

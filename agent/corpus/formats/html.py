@@ -1,0 +1,76 @@
+"""HTML, by way of Markdown: headings, lists, tables and links stay what they are."""
+
+import re
+
+from .base import Format, OpenFile, ParseOptions, Sections
+from .markdown import sections
+
+_INVISIBLE = ("script", "style", "template", "noscript")
+_BLANK_LINES = re.compile(r"\n[ \t]*(?:\n[ \t]*)+\n")
+
+
+class Html(Format):
+    name = "HTML"
+    extensions = (".html", ".htm", ".xhtml")
+    media_type = "text/html"
+    library = "markdownify"
+    textual = True
+
+    def open(self, data: bytes, options: ParseOptions) -> OpenFile:
+        text, title, metadata, warnings = to_markdown(data)
+        pages, outline = sections(text)
+        return Sections(len(pages), sections=pages, outline=outline, title=title, metadata=metadata, warnings=warnings)
+
+
+def to_markdown(data: bytes | str) -> tuple[str, str, dict[str, str], list[str]]:
+    """(Markdown, title, metadata, warnings) of a page of HTML or XHTML."""
+    from bs4 import BeautifulSoup
+
+    soup = BeautifulSoup(data, "xml" if _is_xml(data) else "lxml")
+    warnings = (
+        ["Some bytes do not fit the encoding and read as U+FFFD."] if soup.contains_replacement_characters else []
+    )
+    title = " ".join(soup.title.get_text().split()) if soup.title else ""
+    metadata = {
+        str(meta["name"]).lower(): str(meta["content"])
+        for meta in soup.find_all(
+            "meta", attrs={"name": ("author", "date", "description", "keywords"), "content": True}
+        )
+    }
+    for tag in soup.find_all(_INVISIBLE):
+        tag.decompose()
+    return markdown_of(str(soup.body or soup)), title, metadata, warnings
+
+
+def markdown_of(html: str) -> str:
+    """Markdown of HTML, with nothing escaped: a quote of the text must be found in it."""
+    from markdownify import MarkdownConverter
+
+    class Converter(MarkdownConverter):
+        def convert_a(self, el, text, parent_tags):
+            # Only addresses that lead somewhere from here: others are tokens without meaning.
+            if not str(el.get("href", "")).startswith(("http:", "https:", "mailto:")):
+                return text
+            return super().convert_a(el, text, parent_tags)
+
+        def convert_img(self, el, text, parent_tags):
+            return str(el.get("alt", "") or "")  # the source may be the picture itself, in base64
+
+    converter = Converter(
+        heading_style="atx", escape_asterisks=False, escape_underscores=False, escape_misc=False, autolinks=True
+    )
+    return _BLANK_LINES.sub("\n\n", converter.convert(html)).strip()
+
+
+def _is_xml(data: bytes | str) -> bool:
+    """Whether it parses as XML: XHTML read as HTML loses everything after a `<title/>` or `<script/>`."""
+    from lxml import etree
+
+    start = data[:200].lstrip()
+    if not start.startswith(b"<?xml" if isinstance(start, bytes) else "<?xml"):
+        return False
+    try:
+        etree.fromstring(data.encode() if isinstance(data, str) else data)
+    except (etree.XMLSyntaxError, ValueError):
+        return False
+    return True

@@ -1,0 +1,59 @@
+"""Markdown, and the Markdown that other formats are turned into: pages are made of whole sections where they can."""
+
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+
+from ..text import split_lines, stretches
+from .base import Format, OpenFile, ParseOptions, RawPage, Sections, line_label
+from .decode import decode
+
+_FRONT_MATTER = re.compile(r"\A---\n.*?^---\n", re.DOTALL | re.MULTILINE)
+
+Outline = list[tuple[int, str, int]]
+
+
+class Markdown(Format):
+    name = "Markdown"
+    extensions = (".md", ".markdown", ".mdown", ".qmd", ".rmd")
+    media_type = "text/markdown"
+    library = "markdown-it-py"
+    textual = True
+
+    def open(self, data: bytes, options: ParseOptions) -> OpenFile:
+        text, warnings = decode(data)
+        pages, outline = sections(text)
+        title = next((title for level, title, _ in outline if level == 1), "")
+        return Sections(len(pages), sections=pages, outline=outline, title=title, warnings=warnings)
+
+
+def sections(text: str) -> tuple[Sequence[RawPage], Outline]:
+    """Pages, each called after the heading that it begins with or continues, and the headings as an outline."""
+    headings = _headings(text)
+    pages: list[RawPage] = []
+    outline: Outline = []
+    current = ""
+    for part in stretches(split_lines(text), headings.keys()):
+        inside = [(headings[line.number], line.number) for line in part if line.number in headings]
+        begins = inside and inside[0][1] == part[0].number
+        label = inside[0][0][1] if begins else f"{current} (continued)" if current else line_label(part)
+        pages.append(RawPage(label, "".join(line.text for line in part)))
+        outline += [(level, title, len(pages)) for (level, title), _ in inside]
+        current = inside[-1][0][1] if inside else current
+    return pages, outline
+
+
+def _headings(text: str) -> dict[int, tuple[int, str]]:
+    """Line number, from 1, to (level, title). Headings inside code blocks, lists and quotes do not count."""
+    from markdown_it import MarkdownIt
+
+    # A YAML header between dashes would read as a heading that is underlined.
+    text = _FRONT_MATTER.sub(lambda header: "\n" * header.group().count("\n"), text.replace("\r\n", "\n"))
+    tokens = MarkdownIt("commonmark").parse(text)
+    found: dict[int, tuple[int, str]] = {}
+    for opening, content in pairwise(tokens):
+        if opening.type == "heading_open" and opening.level == 0 and opening.map:
+            parts = [child.content for child in content.children or () if child.type in ("text", "code_inline")]
+            if title := " ".join("".join(parts).split()):
+                found[opening.map[0] + 1] = int(opening.tag[1]), title
+    return found

@@ -1,0 +1,191 @@
+"""PDF, by PyMuPDF."""
+
+from bisect import bisect_right
+from functools import cached_property
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from .base import Format, OpenFile, ParseError, ParseOptions, RawPage, SecretNeeded
+from .order import Block, reading_order
+
+if TYPE_CHECKING:
+    import pymupdf
+
+_KEEP = 256
+"""Pages after which MuPDF is told to drop the fonts and pictures that it keeps; its own limit is 256 MiB of them."""
+_SCANT = 60
+"""Characters of text below which a page that a picture covers is taken for a scan with a stamp on it."""
+_COVERED = 0.6
+"""Part of a page that pictures cover when it is a scan."""
+_NONSENSE = 0.3
+"""Part of a page's characters without a Unicode value above which its text layer is no use."""
+_DPI = 300
+_ATTACHMENT = 17
+_FREE_TEXT, _WIDGET = 2, 19
+"""Annotations whose text is drawn on the page, and therefore read with it."""
+
+NO_TEXT = "no text layer, only pictures or drawings; --ocr would read them"
+OVERPRINTED = "next to no text, over a picture that covers the page; --ocr would read it"
+UNREADABLE = "fonts without Unicode values, so most of the text is nonsense; --ocr would read it"
+UNMAPPED = "some characters have no Unicode value in the file's fonts and may read as nonsense"
+BY_OCR = "read by OCR"
+
+
+class Pdf(Format):
+    name = "PDF"
+    extensions = (".pdf",)
+    media_type = "application/pdf"
+    library = "pymupdf"
+    magic = b"%PDF-"
+    options = ("layout", "ocr", "ocr_language")
+    random_access = True
+
+    def open(self, data: bytes, options: ParseOptions) -> OpenFile:
+        import pymupdf
+
+        pymupdf.TOOLS.mupdf_display_errors(False)
+        pymupdf.TOOLS.mupdf_display_warnings(False)
+        if options.layout and not find_spec("pymupdf4llm"):
+            raise ParseError("reading the layout needs pymupdf4llm: pip install 'longread[layout]'")
+        try:
+            document = pymupdf.open(stream=data, filetype="pdf")
+        except (pymupdf.FileDataError, pymupdf.EmptyFileError, RuntimeError) as error:
+            raise ParseError(f"not a PDF, or damaged beyond repair ({_line(error)})") from error
+        locked = bool(document.needs_pass)
+        if locked and not document.authenticate(options.password):
+            wrong = "the password is wrong" if options.password else "encrypted"
+            raise SecretNeeded(f"{wrong}; give its password with --password (password=… in LoadOptions)")
+        return PdfFile.of(document, options, secret=locked)
+
+
+class PdfFile(OpenFile):
+    """An open PDF. Pages are independent of each other."""
+
+    document: "pymupdf.Document"
+    options: ParseOptions
+    read: int = 0
+
+    @classmethod
+    def of(cls, document: "pymupdf.Document", options: ParseOptions, *, secret: bool) -> "PdfFile":
+        metadata = {name: str(text).strip() for name, text in (document.metadata or {}).items() if text}
+        file = cls(
+            document.page_count,
+            title=metadata.pop("title", ""),
+            metadata={name: text for name, text in metadata.items() if name not in ("encryption", "trapped")},
+            secret=secret,
+        )
+        file.document, file.options = document, options
+        file.outline = [(level, " ".join(title.split()), max(page, 1)) for level, title, page in document.get_toc()]
+        if document.is_repaired:
+            file.warnings.append("The file is damaged; MuPDF repaired what it could.")
+        if document.embfile_count():
+            file.warnings.append(f"Attached files were not read: {', '.join(document.embfile_names())}.")
+        return file
+
+    def page(self, index: int) -> RawPage:
+        import pymupdf
+
+        page = self.document.load_page(index)
+        text, unmapped = self._text(page)
+        note = UNREADABLE if unmapped > _NONSENSE else self._picture(page) if len(text) < _SCANT else None
+        notes = [UNMAPPED] if 0 < unmapped <= _NONSENSE else []
+        if note and self.options.ocr:
+            seen = self._ocr(page)
+            text = seen if note == UNREADABLE or text in seen else f"{text}\n{seen}"
+            note = BY_OCR
+        elif self.options.layout and not note:
+            from .layout import markdown
+
+            text = markdown(self.document, index, text)
+        notes += [note] if note else []
+        comments: list[str] = []
+        for annotation in page.annots() if page.first_annot else ():
+            if annotation.type[0] == _ATTACHMENT:
+                notes.append(f"the attached file {annotation.file_info['filename']} was not read")
+            elif annotation.type[0] not in (_FREE_TEXT, _WIDGET) and (content := annotation.info["content"].strip()):
+                comments.append(f"[Comment] {content}")
+        self.read += 1
+        if self.read % _KEEP == 0:
+            pymupdf.TOOLS.store_shrink(100)
+        return RawPage(self._label(index), "\n".join([text, *comments]), tuple(notes))
+
+    def _text(self, page: "pymupdf.Page") -> tuple[str, float]:
+        """The page's text, and how much of it, of 1, had to be guessed from the fonts' own numbering."""
+        import pymupdf
+
+        # Ligatures are expanded and words that a line end divides are joined, because flags to keep them are not set.
+        flags = pymupdf.TEXT_MEDIABOX_CLIP | pymupdf.TEXT_DEHYPHENATE
+        text = self._ordered(page, flags)
+        unmapped = text.count("\ufffd")
+        if not unmapped:
+            return text, 0.0
+        return self._ordered(page, flags | pymupdf.TEXT_CID_FOR_UNKNOWN_UNICODE), unmapped / len(text)
+
+    def _ordered(self, page: "pymupdf.Page", flags: int) -> str:
+        raw: list[Any] = page.get_text("blocks", flags=flags)  # pyright: ignore[reportAssignmentType]
+        blocks = [Block(*block[:4], block[4].strip("\n")) for block in raw if block[4].strip()]
+        if page.rotation:  # boxes come as on the unturned page
+            turned = [(page.rotation_matrix, block) for block in blocks]
+            blocks = [Block(*_turn(block, matrix), block.text) for matrix, block in turned]
+        return "\n".join(block.text for block in reading_order(blocks)).strip()
+
+    def _picture(self, page: "pymupdf.Page") -> str | None:
+        """What a page with next to no text shows instead; None where it is just short, or blank."""
+        log = page.get_bboxlog()
+        boxes = [page.rect & box for kind, box in log if kind in ("fill-image", "fill-imgmask")]
+        covered = sum(abs(box) for box in boxes) > _COVERED * abs(page.rect)
+        if any("text" in kind for kind, _ in log):
+            return OVERPRINTED if covered else None
+        return NO_TEXT if len(log) > 1 or boxes else None  # one drawing is a frame or a background
+
+    def _ocr(self, page: "pymupdf.Page") -> str:
+        sight = page.get_textpage_ocr(
+            language=self.options.ocr_language, dpi=_DPI, full=True, tessdata=self.options.tessdata
+        )
+        raw: list[Any] = page.get_text("blocks", textpage=sight)  # pyright: ignore[reportAssignmentType]
+        return "\n".join(text for block in raw if (text := " ".join(block[4].split())))
+
+    def _label(self, index: int) -> str:
+        at = bisect_right([rule["startpage"] for rule in self._label_rules], index) - 1
+        if at < 0:
+            return str(index + 1)
+        rule = self._label_rules[at]
+        number = index - rule["startpage"] + rule.get("firstpagenum", 1)
+        return rule.get("prefix", "") + _numeral(number, rule.get("style", "")) or str(index + 1)
+
+    @cached_property
+    def _label_rules(self) -> list[dict[str, Any]]:
+        return sorted(self.document.get_page_labels(), key=lambda rule: rule["startpage"])
+
+
+def _turn(block: Block, matrix: "pymupdf.Matrix") -> tuple[float, float, float, float]:
+    import pymupdf
+
+    box = pymupdf.Rect(block[:4]) * matrix
+    return box.x0, box.y0, box.x1, box.y1
+
+
+def _numeral(number: int, style: str) -> str:
+    """A page number in one of PDF's styles: D, R, r, A, a, or none."""
+    if style == "D":
+        return str(number)
+    if style in ("A", "a"):  # A to Z, then AA to ZZ
+        letters = chr(ord("A") + (number - 1) % 26) * ((number - 1) // 26 + 1)
+        return letters if style == "A" else letters.lower()
+    if style in ("R", "r"):
+        roman, rest = "", number
+        for value, sign in _ROMAN:
+            roman += sign * (rest // value)
+            rest %= value
+        return roman if style == "R" else roman.lower()
+    return ""
+
+
+_ROMAN = (
+    *((1000, "M"), (900, "CM"), (500, "D"), (400, "CD"), (100, "C"), (90, "XC"), (50, "L"), (40, "XL")),
+    *((10, "X"), (9, "IX"), (5, "V"), (4, "IV"), (1, "I")),
+)
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())

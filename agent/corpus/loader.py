@@ -1,0 +1,172 @@
+"""Sources to documents: hash, look in the cache, parse what is not there, keep it, give it a name."""
+
+import hashlib
+import os
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path, PurePath
+from typing import NamedTuple
+
+from ..errors import DocumentError, UnsupportedFormat
+from ..tokens import QwenTokenizer, Tokenizer, qwen
+from .cache import DocumentCache, Parsed, key_of
+from .document import Document
+from .events import FileFailed, FileLoaded, FileStarted, LoadEvent
+from .formats import ParseOptions, WrongFormat, detect
+from .names import names
+from .options import LoadOptions
+from .parse import File, Parser
+from .sources import STDIN, Source, Sources, expand, unreadable
+
+
+class Loaded(NamedTuple):
+    documents: tuple[Document, ...]
+    failures: tuple[DocumentError, ...]
+    warnings: tuple[str, ...]
+
+
+def load(
+    given: Sequence[str | Path],
+    options: LoadOptions,
+    tokenizer: Tokenizer | None,
+    emit: Callable[[LoadEvent], None],
+) -> Loaded:
+    """See `Corpus.load`."""
+    with tempfile.TemporaryDirectory(prefix="longread-") as scratch:
+        return _Load(options, tokenizer, emit).run(given, Path(scratch))
+
+
+class _Load:
+    def __init__(self, options: LoadOptions, tokenizer: Tokenizer | None, emit: Callable[[LoadEvent], None]):
+        self._options = options
+        self._tokenizer = tokenizer
+        # The name alone is enough to look into the cache, and Qwen's vocabulary takes half a second to read.
+        self._tokenizer_name = tokenizer.name if tokenizer else QwenTokenizer.name
+        self._emit = emit
+        self._cache = DocumentCache() if options.cache else None
+        self._files: dict[str, File] = {}
+        self._twins: dict[str, list[str]] = {}
+        self._parsed: dict[str, Parsed] = {}
+        self._failures: list[DocumentError] = []
+        self._warnings: list[str] = []
+
+    def run(self, given: Sequence[str | Path], scratch: Path) -> Loaded:
+        sources = expand(given, scratch)
+        for error in sources.errors:
+            self._fail(error)
+        for source in sources.files:
+            self._identify(source, sources)
+        self._warnings += sources.warnings()
+        pending = [file for file in self._files.values() if not self._cached(file)]
+        if pending:
+            self._parse(pending)
+        read = [file for file in self._files.values() if file.sha256 in self._parsed]
+        if not read and not self._failures:
+            what = " ".join(self._warnings) or "no files were given"
+            self._failures.append(DocumentError(f"There is nothing to read: {what}", source=""))
+        short = names(file.name for file in read)
+        documents = tuple(self._document(file, name) for file, name in zip(read, short, strict=True))
+        return Loaded(documents, tuple(self._failures), tuple(dict.fromkeys(self._warnings)))
+
+    def _identify(self, source: Source, sources: Sources) -> None:
+        """Add a source to the files to read, or to what is skipped or has failed."""
+        try:
+            with source.path.open("rb") as file:
+                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+                empty = not file.tell()
+            found = None if empty else detect(source.name, source.path)
+        except WrongFormat as error:
+            if source.root is None:
+                self._fail(UnsupportedFormat(f"{source.name}: {error}", source=source.name))
+            else:
+                sources.skip(source.root, "of no supported format", source.name)
+        except OSError as error:
+            self._fail(unreadable(source.name, error))
+        else:
+            if found is None and source.root is None:
+                self._fail(DocumentError(f"{source.name}: the file is empty", source=source.name))
+            elif found is None and source.root is not None:
+                sources.skip(source.root, "empty", source.name)
+            elif found is not None and sha256 in self._files:
+                self._twins.setdefault(sha256, []).append(source.name)
+            elif found is not None:
+                self._files[sha256] = File(source.name, source.path, sha256, found, self._parse_options())
+
+    def _parse_options(self) -> ParseOptions:
+        return ParseOptions(
+            layout=self._options.layout,
+            ocr=self._options.ocr,
+            ocr_language=self._options.ocr_language if self._options.ocr else "",
+            password=self._options.password or "",
+        )
+
+    def _key(self, file: File) -> str:
+        return key_of(file.sha256, file.format, file.options, self._tokenizer_name)
+
+    def _cached(self, file: File) -> bool:
+        started = time.monotonic()
+        parsed = self._cache.get(self._key(file)) if self._cache else None
+        if parsed:
+            self._emit(FileStarted(source=file.name, pages=len(parsed.pages)))
+            self._keep(file, parsed, time.monotonic() - started, cached=True)
+        return parsed is not None
+
+    def _parse(self, files: Sequence[File]) -> None:
+        if self._options.ocr and any("ocr" in file.format.options for file in files):
+            from .formats.ocr import tessdata
+
+            folder = str(tessdata(self._options.ocr_language))
+            for file in files:
+                file.options = replace(file.options, tessdata=folder)
+        tokenizer = self._tokenizer
+        Parser(self._options, (lambda: tokenizer) if tokenizer else qwen, self._emit, self._finished).run(
+            files, self._options.jobs or _cores()
+        )
+
+    def _finished(self, file: File, parsed: Parsed | None) -> None:
+        for failure in file.failures():
+            self._fail(failure)
+        if parsed is None:
+            return
+        # The text of a file with a password is not left lying about.
+        if self._cache and not file.lost and not file.about["secret"]:
+            try:
+                self._cache.put(self._key(file), parsed)
+            except OSError as error:
+                self._warnings.append(f"The cache could not be written: {error}.")
+        self._keep(file, parsed, time.monotonic() - (file.started or 0.0), cached=False)
+
+    def _keep(self, file: File, parsed: Parsed, seconds: float, *, cached: bool) -> None:
+        self._parsed[file.sha256] = parsed
+        tokens = sum(page.tokens for page in parsed.pages)
+        pages = len(parsed.pages)
+        self._emit(FileLoaded(source=file.name, pages=pages, tokens=tokens, seconds=seconds, cached=cached))
+
+    def _fail(self, error: DocumentError) -> None:
+        self._failures.append(error)
+        self._emit(FileFailed(source=error.source, error=str(error)))
+
+    def _document(self, file: File, name: str) -> Document:
+        parsed = self._parsed[file.sha256]
+        twins = [
+            f"The same bytes were given as {twin}, too; they are kept once."
+            for twin in self._twins.get(file.sha256, ())
+        ]
+        return Document(
+            id=file.sha256,
+            name=name,
+            title=parsed.title or ("standard input" if file.name == STDIN else PurePath(file.name).stem),
+            source=file.name,
+            media_type=file.format.media_type,
+            pages=parsed.pages,
+            outline=parsed.outline,
+            metadata=parsed.metadata,
+            warnings=(*parsed.warnings, *twins),
+            tokenizer=self._tokenizer_name,
+        )
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,133 @@
+"""The parser process: `python -m longread.agent.corpus.worker MEMORY`.
+
+Reads jobs from standard input and writes pages to standard output, in the frames of `wire.py`. It may crash, hang or
+run out of memory at any page: the other side knows which, because pages are sent in order and one by one.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import resource
+import select
+import signal
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..control import neutralise
+from .formats import OpenFile, ParseError, ParseOptions, SecretNeeded, WrongFormat, by_path
+from .text import clean
+from .wire import Message, receive, send
+
+AHEAD = 32
+"""Pages that the first job of a file parses straight away, before its pages are shared out."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a parser process is asked for: some pages of a file."""
+
+    path: str
+    sha256: str
+    format: str
+    options: dict[str, Any]
+    first: int = 0
+    last: int | None = None
+    """None: this is the file's first job. It reports on the file, and parses all of it or the first `AHEAD` pages."""
+
+
+def main() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the other side, which then ends this one
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    memory = int(sys.argv[1])
+    with contextlib.suppress(ValueError, OSError):  # already lower, or a system without this limit
+        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    out = os.dup(1)
+    os.dup2(2, 1)  # what a library prints must not get between the frames
+    send(out, {"ready": True})
+    current: tuple[str, OpenFile] | None = None
+    while (message := receive(0)) is not None:
+        job = Job(**message)
+        _end_with_parent()
+        key = f"{job.sha256} {job.format}"
+        try:
+            if current is None or current[0] != key:
+                current = None  # frees what the file before took
+                current = key, _open(job)
+            _parse(job, current[1], out)
+            result: Message = {"done": True}
+        except Exception as error:
+            result = {"failed": _describe(error)}
+        fcntl.fcntl(0, fcntl.F_SETFL, 0)  # before the result, which is answered with the next job
+        send(out, result)
+
+
+def _end_with_parent() -> None:
+    """Let the kernel end this process when the other side goes, even in the middle of a C function that hangs.
+
+    While a job is being done nothing is sent, so anything that happens on standard input is its end.
+    """
+    fcntl.fcntl(0, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(0, fcntl.F_SETFL, os.O_ASYNC)  # SIGIO, whose default is to end the process
+    if select.select([0], [], [], 0)[0]:
+        sys.exit()
+
+
+def _open(job: Job) -> OpenFile:
+    data = Path(job.path).read_bytes()
+    if hashlib.sha256(data).hexdigest() != job.sha256:
+        raise ParseError("changed while it was being read; try again")
+    return by_path(job.format).open(data, ParseOptions(**job.options))
+
+
+def _parse(job: Job, file: OpenFile, out: int) -> None:
+    last = job.last
+    about: Message = {}
+    if last is None:
+        last = min(AHEAD, file.pages) if by_path(job.format).random_access else file.pages
+        about = {
+            "pages": file.pages,
+            "title": file.title,
+            "metadata": file.metadata,
+            "outline": file.outline,
+            "warnings": file.warnings,
+            "secret": file.secret,
+        }
+    send(out, {"opened": about, "last": last})
+    for index in range(job.first, last):
+        try:
+            label, text, notes = file.page(index)
+        except Exception as error:
+            send(out, {"page": index, "failed": _describe(error)})
+            continue
+        text, changes = clean(text)
+        send(
+            out,
+            {
+                "page": index,
+                "label": clean(label)[0],
+                "text": text,
+                "control": neutralise(text)[1],
+                "notes": [*notes, *changes],
+            },
+        )
+
+
+def _describe(error: Exception) -> Message:
+    """An error as a kind and a line."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    if isinstance(error, MemoryError) or "malloc" in text:
+        return {"kind": "memory", "text": text}
+    if isinstance(error, RecursionError):
+        return {"kind": "error", "text": "nested too deeply"}
+    kinds = {SecretNeeded: "secret", WrongFormat: "format", ParseError: "error"}
+    for kind, name in kinds.items():
+        if isinstance(error, kind):
+            return {"kind": name, "text": text}
+    return {"kind": "error", "text": f"the parser failed: {type(error).__name__}: {text}"[:500]}
+
+
+if __name__ == "__main__":
+    main()

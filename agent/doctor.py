@@ -1,0 +1,83 @@
+"""What works on this machine, and what to do about the rest: `agent doctor`."""
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from typing import Literal, NamedTuple
+
+from rich.table import Table
+from rich.text import Text
+
+from ..serving.errors import LongreadError
+from ..serving.store import cache_dir
+from .config import Config, Settings
+
+_MARKS = {"ok": Text("✓", "green"), "off": Text("–", "dim"), "fail": Text("✗", "bold red")}
+_FREE_GIB = 2
+
+
+class Result(NamedTuple):
+    """One thing that was looked at. `off` is an optional part that is missing, `fail` something that was asked for."""
+
+    what: str
+    state: Literal["ok", "off", "fail"]
+    found: str
+    remedy: str = ""
+
+
+def examine(config: Config) -> list[Result]:
+    """Look at everything. Starts nothing and changes nothing; asks the server if one is configured."""
+    settings = config.settings
+    checks: list[Callable[[Settings], Result]] = [_python, _cache, _disk, _embedded, _device, _model, _ocr]
+    if settings.server:
+        checks.append(_server)
+    return [check(settings) for check in checks]
+
+
+def table(results: list[Result]) -> Table:
+    shown = Table("", "", "found", "to do", box=None, pad_edge=False)
+    for result in results:
+        shown.add_row(_MARKS[result.state], result.what, result.found, result.remedy)
+    return shown
+
+
+def _python(_: Settings) -> Result:
+    versions = ", ".join(f"{name} {version(name)}" for name in ("qwen-agent", "pymupdf", "tiktoken"))
+    return Result("python", "ok", f"{sys.version.split()[0]}, longread {version('longread')}, {versions}")
+
+
+def _cache(_: Settings) -> Result:
+    folder = cache_dir()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        return Result(
+            "cache", "fail", f"{folder}: {error.strerror}", "Set LONGREAD_CACHE_DIR to a folder you can write."
+        )
+    used = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    return Result("cache", "ok", f"{folder}, {used / 2**20:,.0f} MiB used")
+
+
+def _disk(_: Settings) -> Result:
+    free = shutil.disk_usage(cache_dir()).free / 2**30
+    if free < _FREE_GIB:
+        return Result("disk", "fail", f"{free:.1f} GiB free", f"Free {_FREE_GIB} GiB, or set LONGREAD_CACHE_DIR.")
+    return Result("disk", "ok", f"{free:,.0f} GiB free")
+
+
+def _embedded(settings: Settings) -> Result:
+    missing = [name for name in ("torch", "transformers", "gguf", "accelerate", "safetensors") if not find_spec(name)]
+    if not missing:
+        return Result("embedded engine", "ok", f"torch {version('torch')}, transformers {version('transformers')}")
+    return Result(
+        "embedded engine",
+        "off" if settings.server else "fail",
+        f"not installed: {', '.join(missing)}",
+        "pip install 'longread[embedded]', or use a server: --server URL",
+    )

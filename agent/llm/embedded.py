@@ -1,0 +1,149 @@
+"""A chat model in this process, for any Qwen-Agent agent."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from typing import Any
+from weakref import WeakValueDictionary
+
+from qwen_agent.llm.base import register_llm
+from qwen_agent.llm.function_calling import BaseFnCallModel
+from qwen_agent.llm.schema import ASSISTANT, ContentItem, Message
+
+from ...serving.embedded import Engine
+from ...serving.events import Delta, Finish, ObtainEvent, Prefill
+from ...serving.models import DEFAULT_MODEL
+from ...serving.prefix import DEFAULT_BYTES, PrefixStore
+from ..errors import ConfigError
+from .messages import to_openai
+
+_SETTINGS = ("max_tokens", "temperature", "top_p", "repetition_penalty", "stop", "seed")
+_CFG = ("model", "model_type", "device", "dtype", "window", "prefix_cache_bytes", "on_event", "generate_cfg")
+_DEFAULT_MAX_TOKENS = 512
+
+_engines: WeakValueDictionary[tuple[Any, ...], Engine] = WeakValueDictionary()
+_loading = threading.Lock()
+
+
+class EngineTokenizer:
+    """How the model of `engine` counts."""
+
+    def __init__(self, engine: Engine):
+        self._engine = engine
+        self.name = engine.tokenizer_name
+
+    def counts(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text, control tokens in it counted as plain text."""
+        return self._engine.count(texts)
+
+
+@register_llm("longread-embedded")
+class EmbeddedChat(BaseFnCallModel):
+    """Runs a model with `longread.serving.embedded`. Instances with equal settings share one engine.
+
+    `cfg`:
+        model: a name in the catalogue (`agent models`), a folder, a GGUF file or a hub id; by default smollm2-135m.
+        device, dtype, window: see `Engine.load`.
+        prefix_cache_bytes: the most that K/V of prompts may take on disk; 0 keeps none there.
+        on_event: is called with `Download` and `Convert` events while the model is being obtained.
+        generate_cfg: `max_tokens` (default 512), `temperature`, `top_p`, `repetition_penalty`, `stop`, `seed`; by default
+            what the model's authors recommend. `max_input_tokens` turns Qwen-Agent's truncation on, which is off here.
+            `fncall_prompt_type` is Qwen-Agent's.
+
+    Each list of messages that `chat` yields is cumulative. While the prompt is being read, `extra` of its one empty
+    message is `{"prefill": {done, total, cached, seconds_left}}`; in the last list it has `usage` (the fields of
+    `longread.serving.events.Usage`) and `finish_reason`. Closing the iterator stops the model.
+
+    Raises:
+        ConfigError: a setting that this model does not have.
+        ModelNotFound, ModelUnusable: the model cannot be had.
+        PromptTooLong: in `chat`: the prompt and `max_tokens` do not fit the window.
+    """
+
+    def __init__(self, cfg: dict[str, Any] | None = None):
+        cfg = dict(cfg or {})
+        cfg["model"] = cfg.get("model") or DEFAULT_MODEL
+        cfg["generate_cfg"] = cfg.get("generate_cfg") or {}
+        if unknown := sorted(set(cfg) - set(_CFG)):
+            raise ConfigError(f"longread-embedded has no setting {unknown[0]!r}; it has {', '.join(_CFG)}.")
+        super().__init__(cfg)
+        self.use_raw_api = False
+        # Qwen-Agent would cut the prompt without a word.
+        self.generate_cfg.setdefault("max_input_tokens", -1)
+        self.engine = _engine(
+            self.model,
+            cfg.get("device"),
+            cfg.get("dtype"),
+            cfg.get("window"),
+            cfg.get("prefix_cache_bytes", DEFAULT_BYTES),
+            on_event=cfg.get("on_event"),
+        )
+        self.window = self.engine.window
+        self.tokenizer = EngineTokenizer(self.engine)
+
+    def _chat_stream(
+        self, messages: list[Message], delta_stream: bool, generate_cfg: dict[str, Any]
+    ) -> Iterator[list[Message]]:
+        if delta_stream:
+            raise NotImplementedError("delta_stream=True is deprecated in Qwen-Agent: take the cumulative messages")
+        events = self.engine.stream(to_openai(messages), **self._settings(generate_cfg))
+        return _cumulative(events)
+
+    def _chat_no_stream(self, messages: list[Message], generate_cfg: dict[str, Any]) -> list[Message]:
+        *_, answer = self._chat_stream(messages, delta_stream=False, generate_cfg=generate_cfg)
+        return answer
+
+    def _postprocess_messages(
+        self, messages: list[Message], fncall_mode: bool, generate_cfg: dict[str, Any]
+    ) -> list[Message]:
+        # The engine has stopped where it should. Qwen-Agent would also take off what looks like half a stop word; and
+        # its parser of tool calls leaves out messages without text, and with them prefill and usage.
+        unstopped = {**generate_cfg, "skip_stopword_postproc": True}
+        parsed = super()._postprocess_messages(messages, fncall_mode, unstopped)
+        return parsed or [Message(ASSISTANT, [ContentItem(text="")], extra=messages[-1].extra)]
+
+    def _settings(self, generate_cfg: dict[str, Any]) -> dict[str, Any]:
+        given = {name: value for name, value in generate_cfg.items() if value is not None}
+        given.pop("skip_stopword_postproc", None)
+        if unknown := sorted(set(given) - set(_SETTINGS)):
+            raise ConfigError(
+                f"generate_cfg has {unknown[0]!r}, which the embedded engine cannot do; it has {', '.join(_SETTINGS)}."
+            )
+        return {"max_tokens": _DEFAULT_MAX_TOKENS, **self.engine.sampling.model_dump(), **given}
+
+
+def _cumulative(events: Iterator[Any]) -> Iterator[list[Message]]:
+    text = reasoning = ""
+    extra: dict[str, Any] | None = None
+    with closing(events):  # type: ignore[type-var]
+        for event in events:
+            match event:
+                case Prefill():
+                    extra = {"prefill": event.model_dump()}
+                case Delta(text=piece, reasoning=thought):
+                    text, reasoning, extra = text + piece * (not thought), reasoning + piece * thought, None
+                case Finish(usage=usage, reason=reason):
+                    extra = {"usage": usage.model_dump(), "finish_reason": reason}
+            yield [Message(ASSISTANT, text, reasoning_content=reasoning or None, extra=extra)]
+
+
+def _engine(
+    model: str,
+    device: str | None,
+    dtype: str | None,
+    window: int | None,
+    prefix_bytes: int,
+    *,
+    on_event: Callable[[ObtainEvent], None] | None,
+) -> Engine:
+    """The engine with these settings: the one that is there, or a new one."""
+    key = (model, device, dtype, window, prefix_bytes)
+    with _loading:
+        engine = _engines.get(key)
+        if engine is None:
+            store = PrefixStore(max_bytes=prefix_bytes) if prefix_bytes else None
+            engine = Engine.load(
+                model, device=device, dtype=dtype, window=window, prefix_store=store, on_event=on_event
+            )
+            _engines[key] = engine
+        return engine

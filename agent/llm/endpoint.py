@@ -1,0 +1,226 @@
+"""A chat model behind an OpenAI-compatible server, for any Qwen-Agent agent."""
+
+import time
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import closing
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from qwen_agent.llm.base import register_llm
+from qwen_agent.llm.function_calling import BaseFnCallModel
+from qwen_agent.llm.schema import Message
+
+from ...serving.errors import LongreadError, ServerError
+from ..errors import ConfigError
+from ..tokens import Tokenizer
+from .cost import dropped, estimate, usage
+from .messages import to_openai, to_tool_choice, to_tools
+from .refusals import broken_off, message, no_stream, one_line, reason, silence, translate
+from .served_tokenizer import server_tokenizer
+from .server import ServedModel, Server, list_models, only_model
+from .streaming import Answer, arrivals
+
+if TYPE_CHECKING:
+    import openai
+
+__all__ = ["EndpointChat", "ServedModel", "list_models", "server_tokenizer"]
+
+_TICK_SECONDS = 0.25
+_DEFAULT_TIMEOUT = 1800.0
+_DEFAULT_RETRIES = 2
+
+
+@register_llm("longread-endpoint")
+class EndpointChat(BaseFnCallModel):
+    """Streams from vLLM, SGLang, llama.cpp, Ollama, LM Studio, OpenAI, DashScope, and whatever speaks as they do.
+
+    `cfg`:
+        server: address, with or without `/v1`; see `Server`.
+        model: as the server names it; "" for the one that it serves.
+        api_key: sent as a bearer token. Nothing is taken from the environment.
+        timeout: seconds to wait for the next token, the first one included (default 1800).
+        generate_cfg: sent as it is, and nothing that is not in it: `max_tokens`, `temperature`, `top_k`, `seed`, …;
+            `extra_body` for names that Qwen-Agent takes for its own. `max_retries` (default 2) for failed connections,
+            429 and 5xx. `fncall_prompt_type` ("nous" or "qwen") writes tools into the prompt, as Qwen-Agent does for
+            servers that have no tool calls; without it tools are the API's own. `max_input_tokens` turns Qwen-Agent's
+            truncation on, which is off here.
+
+    Each list of messages that `chat` yields is cumulative. Until the first token, `extra` of its one empty message is
+    `{"waiting": seconds}`, a few times a second; in the last list `extra` of the first message has `usage` (the fields
+    of `longread.serving.events.Usage`) and `finish_reason`. Closing the iterator closes the connection, and with it
+    the server stops.
+
+    Raises:
+        ConfigError: no server, an address that is none, or a server with several models and none chosen.
+        PromptTooLong: in `chat`: the server's window is smaller than the prompt.
+        ServerError: in `chat`: anything else that kept the server from answering.
+    """
+
+    def __init__(self, cfg: dict[str, Any] | None = None):
+        cfg = dict(cfg or {})
+        cfg["model"] = cfg.get("model") or ""
+        settings = cfg.get("generate_cfg") or {}
+        cfg["generate_cfg"] = settings
+        super().__init__(cfg)
+        if not cfg.get("server"):
+            raise ConfigError("longread-endpoint needs the address of a server, such as http://localhost:8000/v1.")
+        self.server = Server(cfg["server"], cfg.get("api_key"))
+        self.timeout = float(cfg.get("timeout") or _DEFAULT_TIMEOUT)
+        self.max_retries = int(settings.get("max_retries", _DEFAULT_RETRIES))
+        self._native = "fncall_prompt_type" not in settings
+        self.use_raw_api = False
+        # Qwen-Agent would cut the prompt without a word, and add a random seed to every request.
+        self.generate_cfg.setdefault("max_input_tokens", -1)
+        self.generate_cfg.setdefault("seed", None)
+        self._address = cfg["server"]
+        self.model = self.model or only_model(self._address, self.server.api_key)
+
+    @cached_property
+    def window(self) -> int | None:
+        """Tokens of prompt and answer together; None if the server does not say."""
+        try:
+            served = list_models(self._address, self.server.api_key)
+        except ServerError:  # it need not list models to serve one, and `chat` says what is wrong with it
+            return None
+        return next((model.window for model in served if model.id == self.model), None)
+
+    @cached_property
+    def tokenizer(self) -> Tokenizer | None:
+        """How the model counts; None if the server does not say. See `server_tokenizer`."""
+        return server_tokenizer(self._address, self.server.api_key, self.model)
+
+    def _preprocess_messages(
+        self,
+        messages: list[Message],
+        lang: Any,
+        generate_cfg: dict[str, Any],
+        functions: list[dict[str, Any]] | None = None,
+        use_raw_api: bool = False,
+    ) -> list[Message]:
+        if not self._native:
+            return super()._preprocess_messages(messages, lang, generate_cfg, functions, use_raw_api)
+        choice = generate_cfg.pop("function_choice", None)
+        parallel = generate_cfg.pop("parallel_function_calls", None)
+        if functions:
+            # With 'none' too: the tools stand before the documents in most templates, and the prefix must not change.
+            generate_cfg["tools"] = to_tools(functions)
+            generate_cfg["tool_choice"] = to_tool_choice(choice) if choice else None
+            generate_cfg["parallel_tool_calls"] = parallel
+        return super(BaseFnCallModel, self)._preprocess_messages(messages, lang, generate_cfg, functions)
+
+    def _postprocess_messages(
+        self, messages: list[Message], fncall_mode: bool, generate_cfg: dict[str, Any]
+    ) -> list[Message]:
+        if self._native:  # the server has cut at stop words, and parsed the calls
+            unstopped = {**generate_cfg, "skip_stopword_postproc": True}
+            return super(BaseFnCallModel, self)._postprocess_messages(messages, fncall_mode, unstopped)
+        # Qwen-Agent's parser leaves out messages without content, and with them usage.
+        return super()._postprocess_messages(messages, fncall_mode, generate_cfg) or messages[:1]
+
+    def _chat_no_stream(self, messages: list[Message], generate_cfg: dict[str, Any]) -> list[Message]:
+        *_, answer = self._chat_stream(messages, delta_stream=False, generate_cfg=generate_cfg)
+        return answer
+
+    def _chat_stream(
+        self, messages: list[Message], delta_stream: bool, generate_cfg: dict[str, Any]
+    ) -> Iterator[list[Message]]:
+        if delta_stream:
+            raise NotImplementedError("delta_stream=True is deprecated in Qwen-Agent: take the cumulative messages")
+        body = self._body(messages, generate_cfg)
+        texts = [turn["content"] for turn in body["messages"]]
+        answer = Answer()
+        started = latest = time.perf_counter()
+        first: float | None = None
+        try:
+            with closing(arrivals(lambda: self._chunks(body), min(_TICK_SECONDS, self.timeout / 4))) as batches:
+                for batch in batches:
+                    for latest, chunk in batch:
+                        if answer.add(chunk) and first is None:
+                            first = latest
+                    waited = time.perf_counter() - latest
+                    if not batch and waited > self.timeout:
+                        raise silence(self.server, answer.characters, self.timeout)
+                    if first is None:
+                        yield answer.messages(waiting=time.perf_counter() - started)
+                    else:
+                        yield answer.messages()
+        except LongreadError:
+            raise
+        except Exception as error:
+            raise self._failure(error, answer, texts) from error
+        if answer.finish_reason is None:
+            raise broken_off(self.server, answer.characters, "the connection was closed before its end")
+        cost = usage(answer, texts, ttft=(first or latest) - started, seconds=latest - started)
+        if sent := dropped(cost, texts, self.model):
+            raise ServerError(
+                f"{self.server.shown} read {cost.prompt_tokens:,} of about {sent:,} tokens of the prompt and dropped "
+                "the rest without saying so. Start it with a longer window (Ollama: OLLAMA_CONTEXT_LENGTH)."
+            )
+        yield answer.messages(usage=cost.model_dump(), finish_reason=answer.finish_reason)
+
+    def _body(self, messages: list[Message], generate_cfg: dict[str, Any]) -> dict[str, Any]:
+        settings = {name: value for name, value in generate_cfg.items() if value is not None}
+        settings |= settings.pop("extra_body", {})
+        settings.pop("skip_stopword_postproc", None)
+        return {"messages": to_openai(messages), "stream_options": {"include_usage": True}, **settings}
+
+    async def _chunks(self, body: dict[str, Any]) -> AsyncGenerator[Any, None]:
+        import openai
+
+        body = dict(body)
+        messages = body.pop("messages")
+        async with self.server.async_client(retries=self.max_retries) as client:
+            while True:
+                try:
+                    stream = await client.chat.completions.create(
+                        model=self.model, messages=messages, stream=True, extra_body=body
+                    )
+                    break
+                except openai.APIStatusError as error:
+                    if not _give_in(error, body):
+                        raise
+            async with stream:
+                content_type = stream.response.headers.get("content-type", "")
+                if "html" in content_type or "json" in content_type:
+                    text = (await stream.response.aread()).decode(errors="replace")
+                    raise no_stream(self.server, content_type, text, model=self.model)
+                async for chunk in stream:
+                    yield chunk
+
+    def _failure(self, error: Exception, answer: Answer, texts: list[str]) -> LongreadError:
+        import openai
+
+        if isinstance(error, ValueError) and not isinstance(error, openai.OpenAIError):
+            what = f"the server sent what is no chunk of an answer ({one_line(str(error))})"
+            return broken_off(self.server, answer.characters, what)
+        if not isinstance(error, openai.OpenAIError):
+            raise error
+        if answer.characters:
+            connection = isinstance(error, openai.APIConnectionError)
+            return broken_off(self.server, answer.characters, reason(error) if connection else message(str(error)))
+        if isinstance(error, openai.APIStatusError) and error.status_code == 404:
+            served = self._served()
+            if served and self.model not in served:
+                return ServerError(
+                    f"{self.server.shown} has no model {self.model!r} (404): choose one of {', '.join(served)}."
+                )
+        return translate(error, self.server, model=self.model, estimate=lambda: estimate(texts))
+
+    def _served(self) -> list[str]:
+        try:
+            return [model.id for model in list_models(self._address, self.server.api_key)]
+        except ServerError:  # the refusal that led here is the one to report
+            return []
+
+
+def _give_in(error: "openai.APIStatusError", body: dict[str, Any]) -> bool:
+    """Take out of `body` what the server refused, where an answer can be had without it. Whether there was such."""
+    if error.status_code not in (400, 422):
+        return False
+    said = error.response.text
+    if "stream_options" in said and body.pop("stream_options", None):
+        return True
+    if "max_completion_tokens" in said and "max_tokens" in body:  # OpenAI's reasoning models
+        body["max_completion_tokens"] = body.pop("max_tokens")
+        return True
+    return False

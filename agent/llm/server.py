@@ -1,0 +1,171 @@
+"""An OpenAI-compatible server: its address, the clients that talk to it, and the models it serves."""
+
+import json
+import re
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit, urlunsplit
+
+from pydantic import BaseModel, ConfigDict
+
+from ...serving.errors import ServerError
+from ..errors import ConfigError
+from .refusals import NO_KEY, one_line, translate
+
+if TYPE_CHECKING:
+    import openai
+
+_CONNECT_SECONDS = 10.0
+_CALL_SECONDS = 60.0  # for the small calls: a list of models, the tokens of a page
+_PASTED = re.compile(r"/(?:chat/completions|completions|models)$")
+# Where servers put a model's window in /v1/models: vLLM and SGLang; OpenRouter and Together; Groq.
+_WINDOW_KEYS = ("max_model_len", "context_length", "context_window")
+
+_Client = TypeVar("_Client", bound="openai.OpenAI | openai.AsyncOpenAI")
+
+
+class Server:
+    """Where a server is and what opens it.
+
+    `url` may be given with or without `/v1`, with trailing slashes, or as the address of a chat completion: a bare
+    host gets `/v1`, any other path is taken as it stands. `unix:/run/vllm.sock` is a Unix domain socket.
+
+    Raises:
+        ConfigError: `url` is no address of a server.
+    """
+
+    def __init__(self, url: str, api_key: str | None = None):
+        self.api_key = (api_key or "").strip() or NO_KEY
+        self.socket: str | None = None
+        text = url.strip()
+        if text.startswith("unix:/") and text.removeprefix("unix:").strip("/"):
+            self.socket = "/" + text.removeprefix("unix:").lstrip("/")
+            self.root, self.shown = "http://localhost", f"unix:{self.socket}"
+            self.api = f"{self.root}/v1"
+            return
+        try:
+            parts = urlsplit(text)
+            port = parts.port
+        except ValueError:
+            parts, port = None, None
+        if parts is None or parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
+            raise ConfigError(
+                f"The server {url!r} is not an address that can be used: write http://HOST:PORT/v1, "
+                "https:// where it is encrypted, or unix:/PATH for a Unix domain socket."
+            )
+        path = _PASTED.sub("", parts.path.rstrip("/")) or "/v1"
+        self.api = urlunsplit((parts.scheme, parts.netloc, path, "", ""))
+        self.root = self.api.removesuffix("/v1")
+        # A user name and password in the URL are sent, and not shown.
+        host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+        self.shown = f"{parts.scheme}://{host}{f':{port}' if port else ''}{path}"
+
+    def client(self) -> "openai.OpenAI":
+        """For the small calls."""
+        import openai
+
+        return _private(
+            self,
+            openai.OpenAI(
+                base_url=self.api,
+                api_key=self.api_key,
+                max_retries=0,
+                timeout=openai.Timeout(_CALL_SECONDS, connect=_CONNECT_SECONDS),
+                http_client=_over_socket("Client", "HTTPTransport", self.socket),
+            ),
+        )
+
+    def async_client(self, *, retries: int) -> "openai.AsyncOpenAI":
+        """For chat. Waits for ever once it is connected: only the caller can tell a long prefill from a dead server."""
+        import openai
+
+        return _private(
+            self,
+            openai.AsyncOpenAI(
+                base_url=self.api,
+                api_key=self.api_key,
+                max_retries=retries,
+                timeout=openai.Timeout(None, connect=_CONNECT_SECONDS),
+                http_client=_over_socket("AsyncClient", "AsyncHTTPTransport", self.socket),
+            ),
+        )
+
+    def call(self, client: "openai.OpenAI", method: str, url: str, body: object = None) -> Any:
+        """The JSON that the server answers.
+
+        Raises:
+            LongreadError: it could not be reached, refused, or answered something else.
+        """
+        import openai
+
+        try:
+            text = client.get(url, cast_to=str) if method == "GET" else client.post(url, cast_to=str, body=body)
+        except openai.OpenAIError as error:
+            raise translate(error, self) from error
+        try:
+            return json.loads(text)
+        except ValueError:
+            raise ServerError(
+                f"{self.shown} did not answer with JSON but with {one_line(text)!r}. "
+                "Is this the right port and path? Usually the address ends in /v1."
+            ) from None
+
+
+class ServedModel(BaseModel):
+    """A model that a server offers."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    window: int | None
+    """Tokens of prompt and answer together. None: the server does not say."""
+
+
+def list_models(server: str, api_key: str | None = None) -> list[ServedModel]:
+    """The models that a server offers, as it lists them.
+
+    Raises:
+        ServerError: it could not be reached, or refused.
+        ConfigError: `server` is no address.
+    """
+    there = Server(server, api_key)
+    with there.client() as client:
+        reply = there.call(client, "GET", "/models")
+    entries = reply.get("data") if isinstance(reply, dict) else None
+    if not isinstance(entries, list) or not all(isinstance(e, dict) and isinstance(e.get("id"), str) for e in entries):
+        raise ServerError(f"{there.shown}/models did not answer with a list of models but with {one_line(reply)!r}.")
+    return [ServedModel(id=entry["id"], window=_window(entry)) for entry in entries]
+
+
+def only_model(server: str, api_key: str | None = None) -> str:
+    """The one model of a server that has no other.
+
+    Raises:
+        ConfigError: it serves none, or several: they are named.
+    """
+    served = [model.id for model in list_models(server, api_key)]
+    if len(served) == 1:
+        return served[0]
+    if not served:
+        raise ConfigError(f"{Server(server).shown} lists no models: say which one to ask for.")
+    raise ConfigError(f"{Server(server).shown} serves {len(served)} models: choose one of {', '.join(served)}.")
+
+
+def _window(entry: dict[str, Any]) -> int | None:
+    meta = entry.get("meta")  # llama.cpp
+    values = [entry.get(key) for key in _WINDOW_KEYS] + [meta.get("n_ctx") if isinstance(meta, dict) else None]
+    return next((value for value in values if isinstance(value, int) and value > 0), None)
+
+
+def _over_socket(client: str, transport: str, socket: str | None) -> Any:
+    if socket is None:
+        return None
+    import httpx
+
+    return getattr(httpx, client)(transport=getattr(httpx, transport)(uds=socket))
+
+
+def _private(server: Server, client: _Client) -> _Client:
+    """Keep what the environment says about an account at OpenAI from any other server."""
+    if not (urlsplit(server.api).hostname or "").endswith("openai.com"):
+        client.organization = client.project = None
+    return client

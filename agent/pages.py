@@ -1,0 +1,77 @@
+"""Page ranges as people write them: `1-20,45` and `book:1-20`."""
+
+import re
+from typing import TYPE_CHECKING
+
+from .errors import DocumentError
+
+if TYPE_CHECKING:
+    from .corpus import Corpus, Document
+
+_RANGE = re.compile(r"(\d+)(?:\s*[-–]\s*(\d+))?$")
+
+
+def select(corpus: "Corpus", selections: list[str]) -> "Corpus":
+    """The corpus with only the chosen pages of the documents that are named; the others stay whole.
+
+    Args:
+        selections: `name:ranges`, or just `ranges` where the corpus has one document. Ranges of one document add up.
+
+    Raises:
+        DocumentError: an unknown document, a page that it does not have, or a range that cannot be read.
+    """
+    wanted: dict[str, set[int]] = {}
+    for selection in selections:
+        name, _, ranges = selection.rpartition(":")
+        document = _document(corpus, name, selection)
+        wanted.setdefault(document.name, set()).update(_numbers(ranges, document, selection))
+    documents = tuple(
+        document
+        if document.name not in wanted
+        else document.model_copy(
+            update={"pages": tuple(page for page in document.pages if page.number in wanted[document.name])}
+        )
+        for document in corpus.documents
+    )
+    return corpus.model_copy(update={"documents": documents})
+
+
+def ranges(numbers: list[int]) -> str:
+    """[1, 2, 3, 7] -> '1-3, 7'."""
+    runs: list[list[int]] = []
+    for number in sorted(numbers):
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    return ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)
+
+
+def _document(corpus: "Corpus", name: str, selection: str) -> "Document":
+    names = [document.name for document in corpus.documents]
+    if not name and len(names) == 1:
+        return corpus.documents[0]
+    for document in corpus.documents:
+        if document.name == name:
+            return document
+    if not name:
+        problem = f"--pages {selection} does not say which of the {len(names)} documents it means"
+    else:
+        problem = f"--pages {selection}: no document is named {name!r}"
+    raise DocumentError(f"{problem}. Write name:ranges with one of: {', '.join(names)}.", source=selection)
+
+
+def _numbers(text: str, document: "Document", selection: str) -> set[int]:
+    last = max(page.number for page in document.pages)
+    numbers: set[int] = set()
+    for part in text.split(","):
+        match = _RANGE.match(part.strip())
+        if not match:
+            raise DocumentError(f"--pages {selection}: {part!r} is not a page or a range like 3-20.", source=selection)
+        first, final = int(match[1]), int(match[2] or match[1])
+        if not 1 <= first <= final <= last:
+            raise DocumentError(
+                f"--pages {selection}: {document.name} has pages 1-{last}, not {part.strip()}.", source=selection
+            )
+        numbers.update(range(first, final + 1))
+    return numbers

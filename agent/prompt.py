@@ -1,0 +1,165 @@
+"""Corpus and conversation -> the messages a model is sent.
+
+The order is fixed: system instructions, the documents, the conversation. The documents stand in the first user message,
+before the first question, and are byte-identical from turn to turn and from session to session, so a server's prefix
+cache or the embedded engine's prefix store is hit by every question after the first.
+
+Nothing is cut. What does not fit is a `PromptTooLong` that gives both numbers.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import BaseModel, ConfigDict
+from typing_extensions import TypedDict  # pydantic cannot use typing's before Python 3.12
+
+from ..serving.errors import PromptTooLong
+from .control import neutralise
+from .tokens import Tokenizer
+
+if TYPE_CHECKING:
+    from .corpus import Corpus, Document, Page
+
+SYSTEM = (
+    "You answer questions about the documents that the user gives you, and you use only what they say. "
+    "After each fact write where it stands as [name:page], the way the page marks in the documents do. "
+    "If the documents do not have the answer, say so."
+)
+
+# ChatML, which Qwen and SmolLM use: <|im_start|> role "\n" content <|im_end|> "\n" around each message, and
+# <|im_start|> "assistant" "\n" to open the answer.
+_TOKENS_PER_MESSAGE = 5
+_TOKENS_TO_OPEN_ANSWER = 3
+
+
+class ChatMessage(TypedDict):
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+class DocumentShare(BaseModel):
+    """What one document takes of the prompt."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    pages: int
+    tokens: int
+    """Its pages, their marks and its header."""
+
+
+class Prompt(BaseModel):
+    """Messages that fit, and the exact count of their tokens."""
+
+    model_config = ConfigDict(frozen=True)
+
+    messages: tuple[ChatMessage, ...]
+    tokens: int
+    """Of the whole prompt, chat template included, by `tokenizer`. Exact for ChatML models with that vocabulary."""
+    tokenizer: str
+    shares: tuple[DocumentShare, ...]
+    budget: int | None
+    """Tokens the prompt may have: the window less the reserve for the answer. None: the window is not known."""
+
+    @property
+    def document_tokens(self) -> int:
+        return sum(share.tokens for share in self.shares)
+
+
+def build(
+    corpus: "Corpus",
+    conversation: Sequence[ChatMessage],
+    *,
+    tokenizer: Tokenizer,
+    window: int | None = None,
+    reserve: int = 0,
+    system: str = SYSTEM,
+) -> Prompt:
+    """The prompt for the next answer in `conversation`, whose last message is the question.
+
+    Args:
+        conversation: user and assistant messages without the documents, oldest first.
+        window: what the model can hold, in tokens, its answer included.
+        reserve: tokens kept free for the answer.
+
+    Raises:
+        PromptTooLong: it has more tokens than `window - reserve`.
+        ValueError: the conversation does not begin and end with a user message.
+    """
+    prompt = measure(corpus, conversation, tokenizer=tokenizer, window=window, reserve=reserve, system=system)
+    if prompt.budget is not None and prompt.tokens > prompt.budget:
+        raise PromptTooLong(_too_long(prompt, window or 0, reserve), tokens=prompt.tokens, budget=prompt.budget)
+    return prompt
+
+
+def measure(
+    corpus: "Corpus",
+    conversation: Sequence[ChatMessage],
+    *,
+    tokenizer: Tokenizer,
+    window: int | None = None,
+    reserve: int = 0,
+    system: str = SYSTEM,
+) -> Prompt:
+    """The same prompt, whether it fits or not: for budgets and dry runs."""
+    if not conversation or conversation[0]["role"] != "user" or conversation[-1]["role"] != "user":
+        raise ValueError("a conversation begins and ends with a message of the user")
+    # Stripped: white space at a message's edge would join the template's own newline and change the count.
+    turns = [ChatMessage(role=turn["role"], content=neutralise(turn["content"])[0].strip()) for turn in conversation]
+    small = tokenizer.counts([system, *(turn["content"] for turn in turns)])
+    shares = tuple(_share(document, tokenizer) for document in corpus.documents)
+    documents = "".join(piece for document in corpus.documents for piece in pieces(document))
+    messages = (
+        ChatMessage(role="system", content=system),
+        ChatMessage(role="user", content=documents + turns[0]["content"]),
+        *turns[1:],
+    )
+    tokens = (
+        sum(small)
+        + sum(share.tokens for share in shares)
+        + _TOKENS_PER_MESSAGE * len(messages)
+        + _TOKENS_TO_OPEN_ANSWER
+    )
+    budget = None if window is None else window - reserve
+    return Prompt(messages=messages, tokens=tokens, tokenizer=tokenizer.name, shares=shares, budget=budget)
+
+
+def pieces(document: "Document") -> Iterator[str]:
+    """The document as it stands in a prompt, in pieces whose token counts add up: see `longread.agent.tokens`."""
+    yield _header(document)
+    for page in document.pages:
+        yield page_mark(document, page) + (neutralise(page.text)[0] + "\n" if page.text else "")
+    yield _FOOTER
+
+
+def page_mark(document: "Document", page: "Page") -> str:
+    """The line before a page. It is also the form of a citation, so that a model has only to copy it."""
+    return f"[{document.name}:{page.number}]\n"
+
+
+_FOOTER = "</document>\n"
+
+
+def _header(document: "Document") -> str:
+    title = neutralise(" ".join(document.title.split()).replace('"', "'"))[0]
+    return f'<document name="{document.name}" title="{title}">\n'
+
+
+def _share(document: "Document", tokenizer: Tokenizer) -> DocumentShare:
+    marks = [page_mark(document, page) for page in document.pages]
+    frame = sum(tokenizer.counts([_header(document), _FOOTER, *marks]))
+    if document.tokenizer == tokenizer.name:
+        text = sum(page.tokens for page in document.pages if page.text)
+    else:
+        text = sum(tokenizer.counts([neutralise(page.text)[0] + "\n" for page in document.pages if page.text]))
+    return DocumentShare(name=document.name, pages=len(document.pages), tokens=frame + text)
+
+
+def _too_long(prompt: Prompt, window: int, reserve: int) -> str:
+    largest = max(prompt.shares, key=lambda share: share.tokens)
+    return (
+        f"The prompt has {prompt.tokens:,} tokens and the model has room for {window - reserve:,} "
+        f"(a window of {window:,} less {reserve:,} kept for the answer). Nothing was cut. "
+        f"Choose pages (--pages {largest.name}:1-20; {largest.name} alone takes {largest.tokens:,}), "
+        "give fewer files, or use a model with a larger window (agent models)."
+    )

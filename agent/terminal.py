@@ -1,0 +1,258 @@
+"""How it looks: progress bars, streamed Markdown, tables, and the footer of tokens and times."""
+
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.markdown import Markdown
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from ..serving.events import Convert, Delta, Download, ObtainEvent, Prefill, Usage, Waiting
+from .citations import sources
+
+if TYPE_CHECKING:
+    from .config import Config
+    from .corpus.events import LoadEvent
+    from .prompt import Prompt
+    from .reader import Answer, ReaderEvent
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+
+def error(message: str) -> None:
+    err.print(Text("error: ", style="bold red") + Text(message), soft_wrap=True)
+
+
+def question(text: str) -> None:
+    """Echo a question that nobody typed at this terminal."""
+    out.print(Text("› ", style="bold green") + Text(text, style="bold"))
+
+
+def note(message: str) -> None:
+    err.print(Text(message, style="dim"), soft_wrap=True)
+
+
+class _Bars:
+    """Progress on standard error, so that standard output stays clean for pipes; nothing where it is not a terminal."""
+
+    def __init__(self) -> None:
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=28),
+            TextColumn("{task.fields[status]}", style="dim"),
+            TimeElapsedColumn(),
+            console=err,
+            transient=True,
+            disable=not err.is_terminal,
+        )
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> "_Bars":
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def show(self, key: str, description: str, done: int | None, total: int | None, status: str) -> None:
+        if key not in self._tasks:
+            self._tasks[key] = self._progress.add_task(description, total=total, status=status)
+        self._progress.update(
+            self._tasks[key], description=description, completed=done or 0, total=total, status=status
+        )
+
+    def drop(self, key: str) -> None:
+        if key in self._tasks:
+            self._progress.remove_task(self._tasks.pop(key))
+
+
+@contextmanager
+def loading() -> Iterator["_Loading"]:
+    """A bar a file while a corpus loads, and a line for each file that is done."""
+    with _Bars() as bars:
+        yield _Loading(bars)
+
+
+class _Loading:
+    def __init__(self, bars: _Bars):
+        self._bars = bars
+        self._started: dict[str, float] = {}
+
+    def __call__(self, event: "LoadEvent") -> None:
+        from time import monotonic
+
+        from .corpus.events import FileFailed, FileLoaded, FileStarted, PagesRead
+
+        match event:
+            case FileStarted(source=source, pages=pages):
+                self._started[source] = monotonic()
+                self._bars.show(source, f"reading {source}", 0, pages, "")
+            case PagesRead(source=source, done=done, total=total):
+                speed = done / max(monotonic() - self._started.get(source, monotonic()), 1e-3)
+                self._bars.show(source, f"reading {source}", done, total, f"{done:,}/{total:,} pages, {speed:,.0f}/s")
+            case FileLoaded(source=source, pages=pages, tokens=tokens, seconds=seconds, cached=cached):
+                self._bars.drop(source)
+                how = "from the cache" if cached else f"in {seconds:.1f} s"
+                note(f"{source}: {pages:,} pages, {tokens:,} tokens, {how}")
+            case FileFailed(source=source):
+                self._bars.drop(source)
+
+
+@contextmanager
+def preparing() -> Iterator["_Preparing"]:
+    """Bars for what the embedded engine does before it can answer: download, conversion, loading."""
+    with _Bars() as bars:
+        yield _Preparing(bars)
+
+
+class _Preparing:
+    def __init__(self, bars: _Bars):
+        self._bars = bars
+
+    def __call__(self, event: ObtainEvent) -> None:
+        match event:
+            case Download(name=name, done=done, total=total):
+                of = f"/{total / 2**20:,.0f}" if total else ""
+                self._bars.show(name, f"downloading {name}", done, total, f"{done / 2**20:,.0f}{of} MiB")
+            case Convert(name=name):
+                self._bars.show(name, f"converting {name}, once", None, None, "")
+
+
+class AnswerView:
+    """Streams one answer: a bar while the prompt is read, then Markdown, a finished block at a time."""
+
+    def __init__(self, *, markdown: bool):
+        self._markdown = markdown
+        self._live: Live | None = None
+        self._bars: _Bars | None = None
+        self._tail = ""
+
+    def __enter__(self) -> "AnswerView":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end_bars()
+        if self._live:
+            self._live.stop()
+            self._live = None
+        if self._tail and self._markdown:
+            out.print(Markdown(self._tail))
+        elif not self._markdown:
+            out.print()
+        self._tail = ""
+
+    def __call__(self, event: "ReaderEvent") -> None:
+        match event:
+            case Prefill(done=done, total=total, cached=cached, seconds_left=left):
+                if self._bars is None:
+                    self._bars = _Bars().__enter__()
+                status = f"{done:,}/{total:,} tokens" + (f", {cached:,} cached" if cached else "")
+                self._bars.show("prefill", "reading", done, total, status + _left(left))
+            case Waiting(seconds=seconds):
+                if self._bars is None:
+                    self._bars = _Bars().__enter__()
+                self._bars.show("prefill", "the server is reading", None, None, f"{seconds:,.0f} s")
+            case Delta(text=text, reasoning=False):
+                self._end_bars()
+                self._write(text)
+            case _:
+                pass
+
+    def _write(self, text: str) -> None:
+        if not self._markdown:
+            out.print(text, end="", soft_wrap=True, markup=False)
+            return
+        self._tail += text
+        head, self._tail = _finished_blocks(self._tail)
+        if self._live is None:
+            self._live = Live(console=out, transient=True, refresh_per_second=12, vertical_overflow="visible")
+            self._live.start()
+        if head:
+            self._live.console.print(Markdown(head))
+        self._live.update(Markdown(self._tail))
+
+    def _end_bars(self) -> None:
+        if self._bars:
+            self._bars.__exit__()
+            self._bars = None
+
+
+def _finished_blocks(text: str) -> tuple[str, str]:
+    """Markdown up to the last blank line outside a code fence, which later text cannot change, and the rest."""
+    cut = text.rfind("\n\n")
+    while cut > 0 and text.count("```", 0, cut) % 2:
+        cut = text.rfind("\n\n", 0, cut)
+    return (text[: cut + 2], text[cut + 2 :]) if cut > 0 else ("", text)
+
+
+def footer(answer: "Answer") -> RenderableType:
+    """Under an answer: the pages, what is wrong with its marks, and what it cost."""
+    lines = [Text(sources(answer.citations), style="cyan")]
+    if answer.unknown_citations:
+        lines.append(Text(f"No such page: {' '.join(answer.unknown_citations)}", style="yellow"))
+    if answer.finish_reason == "length":
+        lines.append(Text("The answer was cut off at its token limit: raise --max-tokens.", style="yellow"))
+    if answer.usage:
+        lines.append(Text(usage_line(answer.usage), style="dim"))
+    return Group(*lines)
+
+
+def usage_line(usage: Usage) -> str:
+    about = "about " if usage.estimated else ""
+    cached = "" if usage.cached_tokens is None else f" ({usage.cached_tokens:,} cached)"
+    speed = f", {usage.tokens_per_second:,.1f} tokens/s" if usage.tokens_per_second else ""
+    return (
+        f"prompt {about}{usage.prompt_tokens:,} tokens{cached}, answer {usage.output_tokens:,} tokens, "
+        f"first token {usage.ttft:,.2f} s{speed}"
+    )
+
+
+def budget_table(prompt: "Prompt", ranges: dict[str, list[tuple[str, int]]], window: int | None) -> Table:
+    """Tokens a document, a page range and in all. `ranges`: document name -> (pages, tokens) of each range."""
+    table = Table("document", "pages", Text("tokens", justify="right"), box=None, pad_edge=False)
+    for share in prompt.shares:
+        for pages, tokens in ranges.get(share.name, []):
+            table.add_row(share.name, pages, f"{tokens:,}", style="dim")
+        table.add_row(share.name, f"all {share.pages:,}", f"{share.tokens:,}")
+    table.add_row("instructions, question, chat template", "", f"{prompt.tokens - prompt.document_tokens:,}")
+    table.add_row("prompt", "", f"{prompt.tokens:,}", style="bold")
+    if prompt.budget is None or window is None:
+        table.add_row("room", "", "not known (--window)")
+    else:
+        table.add_row(
+            f"room (window {window:,} less {window - prompt.budget:,} for the answer)", "", f"{prompt.budget:,}"
+        )
+        table.add_row(
+            "left" if prompt.tokens <= prompt.budget else "too much", "", f"{abs(prompt.budget - prompt.tokens):,}"
+        )
+    return table
+
+
+def config_table(config: "Config") -> Table:
+    table = Table("setting", "value", "from", "what it is", box=None, pad_edge=False)
+    for row in config.table():
+        table.add_row(*row)
+    return table
+
+
+def rows(headings: Iterable[str], body: Iterable[Iterable[str]]) -> Table:
+    table = Table(*headings, box=None, pad_edge=False)
+    for row in body:
+        table.add_row(*row)
+    return table
+
+
+def interactive() -> bool:
+    """Whether a person sits at both ends."""
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def _left(seconds: float | None) -> str:
+    return "" if seconds is None else f", {seconds:,.0f} s left"

@@ -1,0 +1,247 @@
+"""What an OpenAI-compatible server does for longread: `python benchmarks/endpoint.py URL [--model NAME]`.
+
+Asks a running server for everything that longread relies on, prints a table, and writes the results as JSON with the
+name and version of the server. The prompts are made here and differ from run to run, so that a prefix cache starts cold.
+"""
+
+import argparse
+import json
+import os
+import platform
+import random
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+from rich.console import Console
+from rich.table import Table
+
+from longread.agent.llm.endpoint import EndpointChat, list_models
+from longread.agent.llm.server import Server
+from longread.serving.errors import LongreadError, PromptTooLong
+
+RESULTS = Path(__file__).parent / "results" / "endpoint.json"
+WEATHER = {
+    "name": "get_weather",
+    "description": "The weather in a city, now.",
+    "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+}
+# (path, keys that lead to the version) of vLLM, llama.cpp, Ollama, SGLang.
+VERSIONS = (
+    ("/version", ("version",)),
+    ("/props", ("build_info",)),
+    ("/api/version", ("version",)),
+    ("/get_server_info", ("version",)),
+)
+Row = dict[str, Any]
+
+
+def pages(tokens: int) -> str:
+    """About `tokens` tokens that no cache has seen, each line a fact that can be asked for."""
+    draw = random.Random(time.time_ns())
+    return "\n".join(f"Shelf {i} holds {draw.randrange(1000, 9999)} boxes of tea." for i in range(1, tokens // 12 + 1))
+
+
+def user(text: str) -> list[dict[str, str]]:
+    return [{"role": "user", "content": text}]
+
+
+class Checks:
+    def __init__(self, llm: EndpointChat, prompt_tokens: int):
+        self.llm = llm
+        self.prompt_tokens = prompt_tokens
+
+    def ask(
+        self, messages: list[dict[str, Any]], functions: list[dict[str, Any]] | None = None, **generate: Any
+    ) -> Any:
+        *_, answer = self.llm.chat(messages, functions=functions, extra_generate_cfg=generate)
+        return answer
+
+    def stream(self) -> Row:
+        shown = [out[0] for out in self.llm.chat(user("What is the capital of France?"))]
+        usage, growing = shown[-1]["extra"]["usage"], [message["content"] for message in shown]
+        grew = all(after.startswith(before) for before, after in zip(growing, growing[1:], strict=False))
+        return {
+            "ok": grew and len(set(growing)) > 2 and bool(growing[-1]),
+            "steps": len(set(growing)) - 1,
+            "answer": growing[-1],
+            "counts": "estimated" if usage["estimated"] else "the server's",
+            "seconds": usage["seconds"],
+        }
+
+    def tokens(self) -> Row:
+        tokenizer = self.llm.tokenizer
+        if tokenizer is None:
+            return {"ok": None, "tokenizer": "not known: Qwen's counts are used"}
+        texts = [pages(600) + "\n", pages(300) + "\n"]
+        long, short = (self.ask(user(text), max_tokens=1)[0]["extra"]["usage"]["prompt_tokens"] for text in texts)
+        ours = tokenizer.counts(texts)
+        difference = (long - short) - (ours[0] - ours[1])
+        return {"ok": difference == 0, "tokenizer": tokenizer.name, "difference in tokens": difference}
+
+    def prefix_cache(self) -> Row:
+        text = pages(self.prompt_tokens)
+        first, second = (
+            self.ask(user(f"{text}\n\n{question}"), max_tokens=8)[0]["extra"]["usage"]
+            for question in ("How many boxes are on shelf 3?", "What do the boxes hold?")
+        )
+        return {
+            "ok": None if second["cached_tokens"] is None else second["cached_tokens"] > 0,
+            "prompt tokens": first["prompt_tokens"],
+            "cached tokens": second["cached_tokens"],
+            "ttft, first": first["ttft"],
+            "ttft, second": second["ttft"],
+        }
+
+    def too_long(self) -> Row:
+        window = self.llm.window
+        if window is None:
+            return {"ok": None, "window": "not known"}
+        try:
+            self.ask(user(pages(2 * window)), max_tokens=1)
+        except PromptTooLong as error:
+            return {"ok": error.budget == window and error.tokens > window, "error": str(error)}
+        return {"ok": False, "error": f"{2 * window:,} tokens were answered by a window of {window:,}"}
+
+    def unknown_model(self) -> Row:
+        other = EndpointChat({"server": self.llm.server.api, "api_key": self.llm.server.api_key, "model": "no-such"})
+        try:
+            *_, _ = other.chat(user("Hello"))
+        except LongreadError as error:
+            return {"ok": True, "error": str(error)}
+        return {"ok": None, "error": "answered all the same"}
+
+    def tool_call(self, choice: str) -> Row:
+        question = user("What is the weather in Paris?")
+        answer = self.ask(question, functions=[WEATHER], function_choice=choice)
+        calls = [message for message in answer if message.get("function_call")]
+        if not calls:
+            return {"ok": None if choice == "auto" else False, "called": False, "answer": answer[0]["content"]}
+        call = calls[0]["function_call"]
+        result = {"role": "function", "name": call["name"], "content": "Sunny, 21 degrees.", "extra": calls[0]["extra"]}
+        after = self.ask([*question, *answer, result], functions=[WEATHER])
+        return {
+            "ok": call["name"] == "get_weather",
+            "called": True,
+            "arguments": call["arguments"],
+            "answer": after[-1]["content"],
+        }
+
+    def cancel_answer(self) -> Row:
+        """Closed after a few words of a long answer: how long until the server takes on the next question?"""
+        answer = self.llm.chat(user("Write a very long story about a dog."), extra_generate_cfg={"max_tokens": 2000})
+        until = next(out for out in answer if len(out[0]["content"]) > 20)
+        return {"read": until[0]["content"], **self._after_close(answer, max_ratio=None)}
+
+    def cancel_prefill(self) -> Row:
+        """Closed while the prompt is being read: the next question must not wait for the rest of it."""
+        whole = self.ask(user(pages(self.prompt_tokens)), max_tokens=1)[0]["extra"]["usage"]["ttft"]
+        answer = self.llm.chat(user(pages(self.prompt_tokens)))
+        started = time.perf_counter()
+        next(out for out in answer if out[0]["content"] or time.perf_counter() - started > whole / 8)
+        return {"ttft of the whole prompt": whole, **self._after_close(answer, max_ratio=0.75 * whole)}
+
+    def _after_close(self, answer: Iterator[Any], *, max_ratio: float | None) -> Row:
+        started = time.perf_counter()
+        answer.close()  # type: ignore[attr-defined]
+        closed = time.perf_counter() - started
+        row: Row = {"seconds to close": closed}
+        if (running := self._running()) is not None:
+            while running and time.perf_counter() - started < 30:
+                time.sleep(0.05)
+                running = self._running()
+            row["seconds until the server is idle"] = time.perf_counter() - started
+        ttft = self.ask(user("Hello"), max_tokens=1)[0]["extra"]["usage"]["ttft"]
+        row["ttft of the next question"] = ttft
+        row["ok"] = closed < 1 and not running and ttft < (max_ratio or 5)
+        return row
+
+    def _running(self) -> float | None:
+        """Requests being answered, from vLLM's metrics; None for a server that has none."""
+        reply = httpx.get(f"{self.llm.server.root}/metrics")
+        lines = [line for line in reply.text.splitlines() if line.startswith("vllm:num_requests_running")]
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines) if lines else None
+
+
+def identify(server: Server) -> str:
+    """The server's name and version, as far as it says."""
+    headers = {"Authorization": f"Bearer {server.api_key}"}
+    entries = httpx.get(f"{server.api}/models", headers=headers).json()["data"]
+    name = next((str(entry["owned_by"]) for entry in entries if entry.get("owned_by")), "unknown")
+    for path, keys in VERSIONS:
+        reply = httpx.get(f"{server.root}{path}", headers=headers)
+        if reply.status_code == 200 and "json" in reply.headers.get("content-type", ""):
+            found = reply.json()
+            for key in keys:
+                found = found.get(key)
+            if found:
+                return f"{name} {found}"
+    return name
+
+
+def shown(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.3f}"
+    text = " ".join(str(value).split())
+    return text if len(text) <= 90 else f"{text[:90]}…"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("url")
+    parser.add_argument("--model", default="")
+    parser.add_argument("--api-key")
+    parser.add_argument("--prompt-tokens", type=int, default=2000, help="of the long prompts (default 2000)")
+    parser.add_argument("--output", type=Path, default=RESULTS)
+    options = parser.parse_args()
+
+    llm = EndpointChat(
+        {
+            "server": options.url,
+            "model": options.model,
+            "api_key": options.api_key,
+            "generate_cfg": {"max_tokens": 48, "temperature": 0},
+        }
+    )
+    checks = Checks(llm, options.prompt_tokens)
+    rows: dict[str, Row] = {}
+    plan: dict[str, Callable[[], Row]] = {
+        "models": lambda: {"ok": True, "listed": [str(m) for m in list_models(options.url, options.api_key)]},
+        "streaming": checks.stream,
+        "token counts": checks.tokens,
+        "prefix cache": checks.prefix_cache,
+        "prompt too long": checks.too_long,
+        "unknown model": checks.unknown_model,
+        "tool call": lambda: checks.tool_call("auto"),
+        "forced tool call": lambda: checks.tool_call("get_weather"),
+        "cancel an answer": checks.cancel_answer,
+        "cancel a prefill": checks.cancel_prefill,
+    }
+    table = Table("check", "", "figures", title=(name := identify(llm.server)) + f", {llm.model}")
+    for check, run in plan.items():
+        try:
+            rows[check] = run()
+        except LongreadError as error:
+            rows[check] = {"ok": False, "error": str(error)}
+        ok = {True: "yes", False: "NO", None: "-"}[rows[check]["ok"]]
+        figures = "; ".join(f"{key}: {shown(value)}" for key, value in rows[check].items() if key != "ok")
+        table.add_row(check, ok, figures)
+    Console(width=160).print(table)
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    result = {
+        "server": name,
+        "model": llm.model,
+        "window": llm.window,
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "client": f"{platform.machine()}, {os.cpu_count()} cores",
+        "checks": rows,
+    }
+    options.output.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    raise SystemExit(any(row["ok"] is False for row in rows.values()))
+
+
+if __name__ == "__main__":
+    main()

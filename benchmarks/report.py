@@ -1,0 +1,66 @@
+"""What every benchmark shares: naming the machine, printing a table, keeping the figures."""
+
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def machine(*packages: str) -> dict[str, Any]:
+    """The machine and the versions that a figure depends on."""
+    versions = {}
+    for package in packages:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            versions[package] = "not installed"
+    return {
+        "cpu": _cpu(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "versions": versions,
+    }
+
+
+def table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """A Markdown table."""
+    lines = [headings, ["---"] * len(headings), *rows]
+    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
+
+
+def keep(name: str, results: dict[str, Any]) -> Path:
+    """Write results to `benchmarks/results/<name>.json`."""
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{name}.json"
+    path.write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return path
+
+
+def debian_pdfs(packages: Sequence[str], folder: Path) -> list[Path]:
+    """The PDFs in Debian packages, downloaded and unpacked once; no symbolic links, largest first."""
+    for package in packages:
+        target = folder / package
+        if target.exists():
+            continue
+        target.mkdir(parents=True)
+        subprocess.run(["apt-get", "download", "-q", package], cwd=target, check=True, capture_output=True)
+        archive = next(target.glob("*.deb"))
+        subprocess.run(["dpkg-deb", "-x", archive.name, "."], cwd=target, check=True)
+    found = {path.read_bytes(): path for path in sorted(folder.rglob("*.pdf")) if not path.is_symlink()}
+    return sorted(found.values(), key=lambda path: -path.stat().st_size)
+
+
+def _cpu() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())

@@ -1,0 +1,40 @@
+"""LongReader among Qwen-Agent's own agents: a reader who knows the book, and an editor who shortens what it says.
+
+python examples/custom_agent.py examples/handbook.pdf "What is prefix caching good for?"
+"""
+
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from qwen_agent import Agent
+from qwen_agent.agents import BasicAgent
+from qwen_agent.llm.schema import Message
+
+from longread.agent import Corpus, LongReader
+
+
+class ReadThenEdit(Agent):
+    """Answers from the book, then rewrites the answer in one sentence. Any Qwen-Agent agent could stand in either place."""
+
+    def __init__(self, corpus: Corpus):
+        super().__init__(name="read-then-edit")
+        self.reader = LongReader(corpus)
+        self.editor = BasicAgent(
+            llm=self.reader.llm, system_message="Rewrite what you are given in one short sentence."
+        )
+
+    def _run(self, messages: list[Message], **kwargs: Any) -> Iterator[list[Message]]:
+        found: list[Message] = []
+        for found in self.reader.run(messages, **kwargs):
+            yield found
+        for edited in self.editor.run([Message(role="user", content=found[-1].content)], **kwargs):
+            yield [*found, *edited]
+
+
+if __name__ == "__main__":
+    path, question = sys.argv[1:]
+    agent = ReadThenEdit(Corpus.load([path]))
+    *_, last = agent.run([{"role": "user", "content": question}])
+    for message in last:
+        print(f"{message['name']}: {message['content']}\n")

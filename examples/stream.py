@@ -1,0 +1,27 @@
+"""Watch an answer being made: the prompt being read, the text as it comes, the cost; then a follow-up question.
+
+python examples/stream.py examples/handbook.pdf "What is prefill?" "And decoding?"
+"""
+
+import sys
+
+from longread.agent import Answer, Corpus, LongReader
+from longread.serving.events import Delta, Prefill
+
+path, *questions = sys.argv[1:]
+reader = LongReader(Corpus.load([path]))
+
+history = ()
+for question in questions:
+    print(f"\n> {question}")
+    for event in reader.stream(question, history=history):
+        match event:
+            case Prefill(done=done, total=total, cached=cached):
+                print(f"\rread {done}/{total} tokens ({cached} from the cache)", end="", file=sys.stderr)
+            case Delta(text=text, reasoning=False):
+                print(text, end="", flush=True)
+            case Answer(citations=citations, usage=usage):
+                history = event.history
+                print("\n", *citations)
+                if usage:
+                    print(f"first token after {usage.ttft:.2f} s")

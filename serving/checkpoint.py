@@ -1,0 +1,177 @@
+"""From a model's name to what the embedded engine runs, or a reason why it cannot."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .errors import ModelUnusable
+from .events import ObtainEvent
+from .models import Sampling, find, obtain
+from .prefix import fingerprint
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PretrainedConfig
+
+    from .chat_tokenizer import ChatTokenizer
+
+ARCHITECTURES = ("llama", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe")
+DTYPES = ("float32", "bfloat16", "float16")
+# Their tables of rotations change with the length of the prompt, and with them every cached key.
+_MOVING_ROPE = ("dynamic", "longrope")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A model in memory, with all that is needed to ask it."""
+
+    name: str
+    model: Any
+    """A transformers causal language model, in evaluation mode, with the engine's attention."""
+    tokenizer: "ChatTokenizer"
+    window: int
+    sampling: Sampling
+    """What its authors recommend."""
+    stop_ids: frozenset[int]
+    """Tokens that end an answer."""
+    identity: str
+    """Of the function it computes, weights and dtype included."""
+
+
+def load_checkpoint(
+    model: str | Path,
+    *,
+    device: str | None,
+    dtype: str | None,
+    window: int | None,
+    on_event: Callable[[ObtainEvent], None] | None,
+) -> Checkpoint:
+    """Obtain a model and bring it up. `Engine.load` says what the arguments are."""
+    try:
+        import torch
+        import transformers  # noqa: F401
+    except ImportError as error:
+        raise ModelUnusable(
+            f"{model} needs torch and transformers to run in this process: pip install 'longread[embedded]'"
+        ) from error
+    from . import hardware
+    from .chat_tokenizer import ChatTokenizer
+
+    if dtype is not None and dtype not in DTYPES:
+        raise ModelUnusable(f"dtype is {dtype!r}; it is {', '.join(DTYPES)}")
+    folder = obtain(model, on_event=on_event)
+    config = load_config(folder)
+    limit = window_of(config)
+    if window is not None and not 0 < window <= limit:
+        raise ModelUnusable(f"a window of {window:,} tokens was asked for; {model} has {limit:,}")
+    target = hardware.device(device)
+    chosen = getattr(torch, dtype) if dtype else hardware.default_dtype(target)
+    hardware.use_physical_cores()
+    tokenizer = ChatTokenizer(folder)
+    loaded = load_model(folder, dtype=chosen, device=target)
+    entry = find(str(model))
+    return Checkpoint(
+        name=entry.name if entry else folder.name if Path(model).exists() else str(model),
+        model=loaded,
+        tokenizer=tokenizer,
+        window=window or limit,
+        sampling=entry.sampling if entry else declared_sampling(loaded.generation_config),
+        stop_ids=stop_ids(loaded.generation_config, tokenizer.eos),
+        identity=fingerprint(folder, str(chosen)),
+    )
+
+
+def load_config(folder: Path) -> "PretrainedConfig":
+    """The checkpoint's configuration.
+
+    Raises:
+        ModelUnusable: the engine cannot compute this architecture.
+    """
+    from transformers import AutoConfig
+
+    try:
+        config = AutoConfig.from_pretrained(folder)
+    except ValueError as error:
+        raise ModelUnusable(f"{folder}: transformers cannot read config.json: {_first_line(error)}") from error
+    if config.model_type not in ARCHITECTURES:
+        raise ModelUnusable(
+            f"{folder} is a {config.model_type} model; the embedded engine runs {', '.join(ARCHITECTURES)}. "
+            "Serve it, and use it as an endpoint"
+        )
+    if any(kind != "full_attention" for kind in getattr(config, "layer_types", None) or ()):
+        raise ModelUnusable(f"{folder} has layers with sliding windows, which the embedded engine does not run")
+    rope = (getattr(config, "rope_parameters", None) or {}).get("rope_type")
+    if rope in _MOVING_ROPE:
+        raise ModelUnusable(
+            f"{folder} uses {rope} RoPE, whose cached keys depend on the prompt's length; the embedded engine does not "
+            "run it"
+        )
+    return config
+
+
+def window_of(config: "PretrainedConfig") -> int:
+    """Tokens that the checkpoint can attend to here.
+
+    A model that reaches its full length by Dual Chunk Attention is held to the length it was trained on: up to there
+    the two are the same function.
+    """
+    dual_chunk = getattr(config, "dual_chunk_attention_config", None)
+    if dual_chunk:
+        return min(config.max_position_embeddings, dual_chunk["original_max_position_embeddings"])
+    return config.max_position_embeddings
+
+
+def load_model(folder: Path, *, dtype: "torch.dtype", device: "torch.device") -> Any:
+    """The model in evaluation mode, with the engine's attention.
+
+    Raises:
+        ModelUnusable: weights are missing, broken, or too large for `device`.
+    """
+    from safetensors import SafetensorError
+    from transformers import AutoModelForCausalLM
+
+    from . import attention
+    from .quiet import no_progress_bars
+
+    attention.register()
+    from_pretrained: Any = AutoModelForCausalLM.from_pretrained
+    try:
+        with no_progress_bars():
+            model, report = from_pretrained(
+                folder,
+                dtype=dtype,
+                attn_implementation=attention.NAME,
+                device_map=None if device.type == "cpu" else {"": device},
+                output_loading_info=True,
+            )
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise ModelUnusable(f"the weights in {folder} cannot be loaded on {device}: {_first_line(error)}") from error
+    if report["missing_keys"]:
+        missing = sorted(report["missing_keys"])
+        raise ModelUnusable(f"the weights in {folder} lack {len(missing)} tensors, {missing[0]} among them")
+    return model.eval()
+
+
+def stop_ids(generation: Any, tokenizer_eos: int | None) -> frozenset[int]:
+    """Tokens that end an answer: those of generation_config.json and the tokenizer's own."""
+    declared = generation.eos_token_id
+    declared = [] if declared is None else [declared] if isinstance(declared, int) else declared
+    return frozenset([*declared, *([] if tokenizer_eos is None else [tokenizer_eos])])
+
+
+def declared_sampling(generation: Any) -> Sampling:
+    """The sampling of generation_config.json; greedy when it does not sample."""
+    penalty = generation.repetition_penalty or 1.0
+    if not generation.do_sample:
+        return Sampling(repetition_penalty=penalty)
+    temperature, top_p = generation.temperature, generation.top_p
+    return Sampling(
+        temperature=1.0 if temperature is None else temperature,
+        top_p=1.0 if top_p is None else top_p,
+        repetition_penalty=penalty,
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,111 @@
+"""A GGUF file as a Hugging Face folder: config.json, model.safetensors, tokenizer.json and the chat template."""
+
+from pathlib import Path
+from typing import Any
+
+from .errors import ModelUnusable
+
+# How a byte-level vocabulary splits text before merging. transformers knows these two; SmolLM's is set here.
+_SPLITS_KNOWN = ("qwen2", "llama-bpe")
+
+
+def convert_gguf(source: Path, target: Path, *, as_qwen2: bool = False) -> None:
+    """Write the model in `source` to the new folder `target`, dequantized to float32.
+
+    float32, because the values of the quantized types are not float16 or bfloat16 numbers: rounding those of the
+    SmolLM2 wheel moves its logits by up to 0.04 (float16) or 0.24 (bfloat16). It takes 4 bytes a parameter.
+
+    Args:
+        as_qwen2: save a Llama as the Qwen2 that computes the same, with zero biases on q, k and v.
+
+    Raises:
+        ModelUnusable: not a GGUF file, or one whose architecture or tokenizer is not known here.
+    """
+    import torch
+    from gguf import GGUFReader
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+
+    from .quiet import no_progress_bars
+
+    try:
+        fields = GGUFReader(source).fields
+    except (ValueError, IndexError) as error:
+        raise ModelUnusable(f"{source} is not a GGUF file: {error}") from error
+    splits = str(fields["tokenizer.ggml.pre"].contents()) if "tokenizer.ggml.pre" in fields else None
+    byte_level = fields["tokenizer.ggml.model"].contents() == "gpt2"
+    if byte_level and splits not in (*_SPLITS_KNOWN, "smollm"):
+        raise ModelUnusable(
+            f"{source} splits text by the rule {splits!r}, and only {', '.join(_SPLITS_KNOWN)} and smollm are known "
+            "here: use the model's safetensors folder instead"
+        )
+
+    with no_progress_bars():
+        try:
+            model = AutoModelForCausalLM.from_pretrained(source.parent, gguf_file=source.name, dtype=torch.float32)
+        except ValueError as error:
+            raise ModelUnusable(f"{source} cannot be read: {str(error).splitlines()[0]}") from error
+        tokenizer = AutoTokenizer.from_pretrained(source.parent, gguf_file=source.name)
+        if splits == "smollm":
+            _split_digits(tokenizer)
+        weights, config = model.state_dict(), model.config
+        plain = _qwen2_config(config, weights) if as_qwen2 else _plain_config(config)
+        # A model of its own, because transformers does not save one that came from a quantized file.
+        with torch.device("meta"):
+            saved = AutoModelForCausalLM.from_config(plain)
+        saved.load_state_dict(weights, assign=True)
+        saved.tie_weights()
+        saved.generation_config = GenerationConfig(
+            bos_token_id=config.bos_token_id, eos_token_id=config.eos_token_id, pad_token_id=config.pad_token_id
+        )
+        saved.save_pretrained(target)
+        tokenizer.save_pretrained(target)
+
+
+def _split_digits(tokenizer: Any) -> None:
+    """SmolLM's rule: every digit by itself, then GPT-2's. It differs from GPT-2's alone where spaces precede digits."""
+    from tokenizers import pre_tokenizers
+
+    tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Digits(individual_digits=True),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True),
+        ]
+    )
+
+
+def _plain_config(config: Any) -> Any:
+    """The configuration without what the GGUF reader added to it."""
+    values = config.to_dict()
+    values.pop("quantization_config", None)
+    values.pop("_name_or_path", None)
+    return type(config).from_dict(values)
+
+
+def _qwen2_config(config: Any, weights: dict[str, Any]) -> Any:
+    """A Qwen2 configuration for Llama `config`; adds Qwen2's biases to `weights`."""
+    import torch
+    from transformers import Qwen2Config
+
+    if config.model_type != "llama" or config.attention_bias or config.mlp_bias:
+        raise ModelUnusable(f"a {config.model_type} model with these biases has no Qwen2 form")
+    sizes = {"q": config.num_attention_heads, "k": config.num_key_value_heads, "v": config.num_key_value_heads}
+    for layer in range(config.num_hidden_layers):
+        for name, heads in sizes.items():
+            weights[f"model.layers.{layer}.self_attn.{name}_proj.bias"] = torch.zeros(heads * config.head_dim)
+    return Qwen2Config(
+        vocab_size=config.vocab_size,
+        hidden_size=config.hidden_size,
+        intermediate_size=config.intermediate_size,
+        num_hidden_layers=config.num_hidden_layers,
+        num_attention_heads=config.num_attention_heads,
+        num_key_value_heads=config.num_key_value_heads,
+        hidden_act=config.hidden_act,
+        max_position_embeddings=config.max_position_embeddings,
+        rms_norm_eps=round(config.rms_norm_eps, 12),  # GGUF has it in float32
+        rope_parameters=config.rope_parameters,
+        tie_word_embeddings=config.tie_word_embeddings,
+        bos_token_id=config.bos_token_id,
+        eos_token_id=config.eos_token_id,
+        pad_token_id=config.pad_token_id,
+        dtype="float32",
+    )

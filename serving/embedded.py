@@ -1,0 +1,198 @@
+"""A model in this process: transformers' weights, one K/V buffer, and the prompt read in chunks.
+
+    with Engine.load("smollm2-135m") as engine:
+        for event in engine.stream([{"role": "user", "content": "Hello"}], max_tokens=64):
+            ...
+
+What the last prompt and answer left in the buffer is remembered, so a prompt that begins the same is read from where
+it differs; and the blocks of long prompts are kept on disk, for the next process.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from .checkpoint import Checkpoint, load_checkpoint
+from .errors import PromptTooLong
+from .events import Delta, Finish, ModelEvent, ObtainEvent, Prefill, Usage
+from .prefix import PrefixStore
+from .turns import Turns
+
+if TYPE_CHECKING:
+    from .decoding import Sampler, TextStream
+
+CHUNK = {"cpu": 512, "cuda": 8192}
+"""Prompt tokens read at a time. Each chunk is a pause in which progress is shown and an interrupt is heard."""
+
+
+class Engine:
+    """One model, answering one prompt at a time. Safe to share between threads.
+
+    `load` makes one; `stream` asks it.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, *, chunk: int, prefix_store: PrefixStore | None):
+        from .runner import Runner
+
+        self.model_name = checkpoint.name
+        self.window = checkpoint.window
+        self.sampling = checkpoint.sampling
+        self._tokenizer = checkpoint.tokenizer
+        self._stop_ids = checkpoint.stop_ids
+        self._runner: Runner | None = Runner(checkpoint, chunk=chunk, disk=prefix_store)
+        self._turns = Turns()
+
+    @classmethod
+    def load(
+        cls,
+        model: str | Path,
+        *,
+        device: str | None = None,
+        dtype: str | None = None,
+        window: int | None = None,
+        chunk: int | None = None,
+        prefix_store: PrefixStore | Literal["default"] | None = "default",
+        on_event: Callable[[ObtainEvent], None] | None = None,
+    ) -> Self:
+        """Bring a model up: from the catalogue, a folder, a GGUF file or the hub.
+
+        Args:
+            model: see `longread.serving.models.obtain`.
+            device: "cpu", "cuda" or "cuda:1"; by default a GPU if there is one.
+            dtype: "float32", "bfloat16" or "float16"; by default what the device is fast at.
+            window: tokens of prompt and answer together, at most the checkpoint's own, which is the default.
+            chunk: prompt tokens read at a time.
+            prefix_store: where K/V of long prompts are kept between processes; None keeps none.
+            on_event: told about downloads and conversion.
+
+        Raises:
+            ModelNotFound, ModelUnusable: with what to do about it.
+        """
+        checkpoint = load_checkpoint(model, device=device, dtype=dtype, window=window, on_event=on_event)
+        return cls(
+            checkpoint,
+            chunk=chunk or CHUNK[checkpoint.model.device.type],
+            prefix_store=PrefixStore() if prefix_store == "default" else prefix_store,
+        )
+
+    @property
+    def tokenizer_name(self) -> str:
+        """Identifies the vocabulary: equal names count equally."""
+        return self._tokenizer.name
+
+    def count(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text, control tokens in it counted as plain text."""
+        return self._tokenizer.count(texts)
+
+    def render(
+        self, messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]] | None = None
+    ) -> list[int]:
+        """The prompt that `stream` would read, as token ids."""
+        return self._tokenizer.render(messages, tools)
+
+    def stream(
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        *,
+        tools: Sequence[Mapping[str, Any]] | None = None,
+        max_tokens: int,
+        temperature: float = 0.0,
+        top_p: float = 1.0,
+        repetition_penalty: float = 1.0,
+        stop: Sequence[str] = (),
+        seed: int | None = None,
+    ) -> Iterator[ModelEvent]:
+        """Answer `messages` (in the API's form). Closing the iterator stops at once; the engine stays usable.
+
+        Yields:
+            `Prefill` at the start and after every chunk, `Delta` for each piece of text, `Finish` at the end, with
+            reason "stop" (the model or a stop string ended the answer) or "length" (`max_tokens` did).
+
+        Raises:
+            PromptTooLong: prompt and answer do not fit the window. Raised by the call itself, before anything is read.
+            ModelUnusable: the chat template does not take these messages, or the memory does not suffice.
+        """
+        from .decoding import Sampler, TextStream
+
+        started = time.perf_counter()
+        if self._runner is None:
+            raise RuntimeError(f"this engine ({self.model_name}) is closed")
+        if max_tokens < 1:
+            raise ValueError(f"max_tokens is {max_tokens}; an answer has at least 1")
+        prompt = self.render(messages, tools)
+        if len(prompt) + max_tokens > self.window:
+            raise PromptTooLong(
+                f"The prompt has {len(prompt):,} tokens and {max_tokens:,} are kept for the answer; together that is "
+                f"more than the {self.window:,} of {self.model_name}'s window. Ask about less, or use a model with a "
+                "longer window",
+                tokens=len(prompt),
+                budget=self.window - max_tokens,
+            )
+        sampler = Sampler(
+            prompt, temperature=temperature, top_p=top_p, repetition_penalty=repetition_penalty, seed=seed
+        )
+        text = TextStream(self._tokenizer.backend, prompt, stop)
+        return self._answer(prompt, max_tokens, sampler, text, started)
+
+    def close(self) -> None:
+        """Wait for the answer in progress and for what is being written to disk, and let go of the memory."""
+        with self._turns.step(self):
+            if self._runner is not None:
+                self._runner.close()
+                self._runner = None
+        self._turns.leave(self)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _answer(
+        self, prompt: list[int], max_tokens: int, sampler: "Sampler", text: "TextStream", started: float
+    ) -> Iterator[ModelEvent]:
+        me, runner = object(), self._runner
+        assert runner is not None
+        tokens, total, room = list(prompt), len(prompt), len(prompt) + max_tokens
+        first = 0.0
+        try:
+            with self._turns.step(me):
+                runner.enter(tokens, room)
+                cached = runner.done
+                left = runner.seconds_left(total)
+            yield Prefill(done=cached, total=total, cached=cached, seconds_left=left)
+            while True:
+                with self._turns.step(me) as displaced:
+                    if displaced:
+                        runner.enter(tokens, room)
+                    logits = runner.read(tokens)
+                    token = None if logits is None else sampler(logits)
+                    done, left = runner.done, runner.seconds_left(total)
+                    if token is not None and not first:
+                        first = time.perf_counter()
+                        runner.keep(prompt)
+                if not first or len(tokens) == total:
+                    yield Prefill(done=done, total=total, cached=cached, seconds_left=left)
+                if token is None:
+                    continue
+                if token in self._stop_ids:
+                    break
+                tokens.append(token)
+                if piece := text.push(token):
+                    yield Delta(text=piece[0], reasoning=piece[1])
+                if text.stopped or len(tokens) == room:
+                    break
+            if piece := text.finish():
+                yield Delta(text=piece[0], reasoning=piece[1])
+            usage = Usage(
+                prompt_tokens=total,
+                cached_tokens=cached,
+                output_tokens=len(tokens) - total,
+                ttft=first - started,
+                seconds=time.perf_counter() - started,
+            )
+            ended = token in self._stop_ids or text.stopped
+            yield Finish(usage=usage, reason="stop" if ended else "length")
+        finally:
+            self._turns.leave(me)

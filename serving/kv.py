@@ -1,0 +1,126 @@
+"""The K/V cache of the embedded engine: one buffer, written in place."""
+
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+from transformers.cache_utils import Cache, CacheLayerMixin
+
+from .errors import ModelUnusable
+from .hardware import free_memory
+
+_ROUND = 1024
+
+
+class KVBuffer(Cache):
+    """K and V of one sequence in one tensor, [layers, 2, Hkv, capacity, D].
+
+    transformers' models call `update` a layer; what they get back is a view, never a copy. The buffer grows only in
+    `reserve`, which the engine calls once an answer with all the tokens that it can need.
+    """
+
+    def __init__(self, *, layers: int, heads: int, dim: int, window: int, dtype: torch.dtype, device: torch.device):
+        self._shape = (layers, 2, heads, window, dim)
+        self._dtype = dtype
+        self._device = device
+        self._layers = [_Layer() for _ in range(layers)]
+        super().__init__(layers=list(self._layers))
+        self._use(self._allocate(0))
+
+    @classmethod
+    def of(cls, model: Any, window: int) -> Self:
+        """An empty one that fits transformers' `model`, to hold at most `window` tokens."""
+        config = model.config
+        return cls(
+            layers=config.num_hidden_layers,
+            heads=config.num_key_value_heads,
+            dim=getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads,
+            window=window,
+            dtype=model.dtype,
+            device=model.device,
+        )
+
+    @property
+    def capacity(self) -> int:
+        """Tokens that fit without growing."""
+        return self._buffer.shape[3]
+
+    @property
+    def bytes_per_token(self) -> int:
+        layers, two, heads, _, dim = self._shape
+        return layers * two * heads * dim * self._dtype.itemsize
+
+    def reserve(self, tokens: int, *, keep: int) -> None:
+        """Make room for `tokens`, and keep the first `keep`.
+
+        Grows to at least half as much again as before, so that a conversation is not copied at every turn; with
+        nothing to keep, the old buffer is freed before the new one is made.
+
+        Raises:
+            ModelUnusable: the memory is not there.
+        """
+        if tokens > self.capacity:
+            wanted = max(tokens, self.capacity * 3 // 2)
+            wanted = min(-(-wanted // _ROUND) * _ROUND, self._shape[3])
+            if not keep:
+                self._use(self._allocate(0))
+            grown = self._allocate(wanted)
+            grown[:, :, :, :keep] = self._buffer[:, :, :, :keep]
+            self._use(grown)
+        self.truncate(keep)
+
+    def truncate(self, length: int) -> None:
+        """Forget what is after the first `length` tokens."""
+        for layer in self._layers:
+            layer.length = length
+
+    def read(self, start: int, end: int) -> Tensor:
+        """A copy of K and V of tokens `start` to `end`, [layers, 2, Hkv, end - start, D], in main memory."""
+        return self._buffer[:, :, :, start:end].to("cpu", copy=True, memory_format=torch.contiguous_format)
+
+    def write(self, start: int, block: Tensor) -> None:
+        """Put back what `read` returned. `truncate` says that it counts."""
+        self._buffer[:, :, :, start : start + block.shape[3]] = block
+
+    def _allocate(self, capacity: int) -> Tensor:
+        layers, two, heads, _, dim = self._shape
+        needed = capacity * self.bytes_per_token
+        free = free_memory(self._device)
+        if needed > free:
+            raise ModelUnusable(
+                f"K and V of {capacity:,} tokens take {needed / 2**30:.1f} GiB, and {free / 2**30:.1f} GiB are free on "
+                f"{self._device}: ask about less, or serve the model elsewhere"
+            )
+        return torch.empty((layers, two, heads, capacity, dim), dtype=self._dtype, device=self._device)
+
+    def _use(self, buffer: Tensor) -> None:
+        self._buffer = buffer
+        for layer, (keys, values) in zip(self._layers, buffer, strict=True):
+            layer.keys, layer.values = keys[None], values[None]
+
+
+class _Layer(CacheLayerMixin):
+    """One layer's part of the buffer: keys and values [1, Hkv, capacity, D], of which `length` tokens are filled."""
+
+    length = 0
+
+    def update(self, key_states: Tensor, value_states: Tensor, *_: object, **__: object) -> tuple[Tensor, Tensor]:
+        assert self.keys is not None
+        assert self.values is not None
+        start, end = self.length, self.length + key_states.shape[2]
+        self.keys[:, :, start:end] = key_states
+        self.values[:, :, start:end] = value_states
+        self.length = end
+        return self.keys[:, :, :end], self.values[:, :, :end]
+
+    def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
+        raise AssertionError("the buffer exists from the start")
+
+    def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
+        return self.length + query_length, 0
+
+    def get_seq_length(self) -> int:
+        return self.length
+
+    def get_max_length(self) -> int:
+        return -1

@@ -1,0 +1,51 @@
+"""How long the rest of a prompt will take, from the chunks read so far."""
+
+from collections import deque
+from typing import Any
+
+_REMEMBERED = 64  # chunks: a machine's load changes
+
+
+class PrefillClock:
+    """Fits the cost of prefill, and foretells what is left.
+
+    A chunk of x tokens after p others costs a·x for the projections and b·x·(p + x/2) for attention. The ratio b/a by
+    the model's arithmetic stands in for what few chunks cannot tell yet: it enters the least-squares fit as if a
+    chunk of typical size had obeyed it.
+    """
+
+    def __init__(self, model: Any):
+        config, layers = model.config, model.base_model.layers
+        dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+        attention = 4 * config.num_attention_heads * dim * config.num_hidden_layers  # FLOPs a pair of tokens
+        projections = 2 * sum(weight.numel() for weight in layers.parameters())  # FLOPs a token
+        self._ratio = attention / projections
+        self._chunks: deque[tuple[float, float, float]] = deque(maxlen=_REMEMBERED)  # x, x·(p + x/2), seconds
+
+    def add(self, before: int, tokens: int, seconds: float) -> None:
+        """A chunk of `tokens` after `before` others took `seconds`."""
+        self._chunks.append((tokens, tokens * (before + tokens / 2), seconds))
+
+    def left(self, done: int, total: int) -> float | None:
+        """Seconds for tokens `done` to `total`, or None when nothing was measured yet."""
+        if not self._chunks:
+            return None
+        a, b = self._fit()
+        return a * (total - done) + b * (total - done) * (total + done) / 2
+
+    def _fit(self) -> tuple[float, float]:
+        xs, ys, ts = (sum(column) for column in zip(*self._chunks, strict=True))
+        scale = ts / (xs + self._ratio * ys)  # the one unknown, were the arithmetic exact
+        # Least squares for deviations from (scale, scale · ratio), with a penalty on them worth one mean chunk.
+        x2 = xy = y2 = xt = yt = 0.0
+        for x, y, t in self._chunks:
+            rest = t - scale * (x + self._ratio * y)
+            x2, xy, y2, xt, yt = x2 + x * x, xy + x * y, y2 + y * y, xt + x * rest, yt + y * rest
+        n = len(self._chunks)
+        x2, y2 = x2 * (1 + 1 / n), y2 * (1 + 1 / n)
+        determinant = x2 * y2 - xy * xy
+        a = scale + (xt * y2 - yt * xy) / determinant
+        b = scale * self._ratio + (yt * x2 - xt * xy) / determinant
+        if a < 0 or b < 0:  # noise: keep to the arithmetic
+            return scale, scale * self._ratio
+        return a, b

@@ -1,0 +1,25 @@
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from scripted_server import ScriptedServer
+
+
+@pytest.fixture
+def scripted_server() -> Iterator[ScriptedServer]:
+    """A server of its own for this test; see `scripted_server.ScriptedServer`."""
+    with ScriptedServer() as server:
+        yield server
+
+
+@pytest.fixture
+def endpoint(scripted_server: ScriptedServer) -> Callable[..., Any]:
+    """Makes an `EndpointChat` that talks to `scripted_server`; keywords are fields of its configuration."""
+    from longread.agent.llm.endpoint import EndpointChat
+
+    def make(generate_cfg: dict[str, Any] | None = None, **cfg: Any) -> EndpointChat:
+        # Without waiting between attempts: tests of the retries ask for them.
+        settings = {"max_retries": 0, **(generate_cfg or {})}
+        return EndpointChat({"server": scripted_server.url, "model": "scripted", "generate_cfg": settings, **cfg})
+
+    return make

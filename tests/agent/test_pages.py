@@ -1,0 +1,50 @@
+"""Choosing pages."""
+
+import pytest
+
+from corpora import corpus, document
+from longread.agent.errors import DocumentError
+from longread.agent.pages import ranges, select
+
+ONE = corpus(document("book", *(f"page {i}" for i in range(1, 11))))
+TWO = corpus(*ONE.documents, document("notes", "a", "b"))
+
+
+@pytest.mark.parametrize(
+    ("selections", "expected"),
+    [
+        (["1-3"], [1, 2, 3]),
+        (["book:2, 9-10"], [2, 9, 10]),
+        (["4", "book:2"], [2, 4]),
+        (["3-4,4-5"], [3, 4, 5]),
+    ],
+)
+def test_chosen_pages_keep_their_numbers(selections: list[str], expected: list[int]) -> None:
+    assert [page.number for page in select(ONE, selections).documents[0].pages] == expected
+
+
+def test_the_other_documents_stay_whole() -> None:
+    book, notes = select(TWO, ["book:1"]).documents
+    assert (len(book.pages), len(notes.pages)) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("selection", "message"),
+    [
+        ("1-3", r"does not say which of the 2 documents it means.*book, notes"),
+        ("other:1", r"no document is named 'other'.*book, notes"),
+        ("book:0", r"book has pages 1-10, not 0"),
+        ("book:3-11", r"book has pages 1-10, not 3-11"),
+        ("book:5-3", r"book has pages 1-10, not 5-3"),
+        ("book:x", r"'x' is not a page or a range like 3-20"),
+        ("book:", r"'' is not a page or a range"),
+    ],
+)
+def test_what_cannot_be_chosen_is_said(selection: str, message: str) -> None:
+    with pytest.raises(DocumentError, match=message):
+        select(TWO, [selection])
+
+
+def test_ranges_are_written_short() -> None:
+    assert ranges([7, 1, 2, 3, 9, 10]) == "1-3, 7, 9-10"
+    assert ranges([]) == ""

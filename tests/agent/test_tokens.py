@@ -1,0 +1,80 @@
+"""Counts are Qwen's own, add up across the cuts that a prompt makes, and cost no more than tiktoken's own encoding."""
+
+import time
+import unicodedata
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import tiktoken
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from qwen_agent.utils.tokenization_qwen import QWenTokenizer
+
+from longread.agent import tokens
+from longread.agent.tokens import qwen
+
+
+def _vocabulary() -> Path:
+    package = find_spec("qwen_agent")
+    assert package is not None
+    assert package.submodule_search_locations
+    return Path(package.submodule_search_locations[0]) / "utils" / "qwen.tiktoken"
+
+
+THEIRS = QWenTokenizer(str(_vocabulary()))
+TEXT = st.text(st.sampled_from("abc XYZ 0129 \n\n\t.,;:!?'’-–é中文字한글‹<|>[]（）ﬁ́😀"), max_size=200)
+
+
+@given(TEXT)
+@settings(max_examples=300, deadline=None)
+def test_counts_are_those_of_qwens_own_tokenizer(text: str) -> None:
+    ours = qwen().count(text)
+    assert ours == len(THEIRS.tokenizer.encode_ordinary(unicodedata.normalize("NFC", text)))
+
+
+@given(TEXT, TEXT.filter(lambda text: text[:1].strip() != ""))
+@settings(max_examples=300, deadline=None)
+def test_counts_add_up_when_cut_after_a_newline_before_a_character(head: str, tail: str) -> None:
+    assert qwen().count(head + "\n") + qwen().count(tail) == qwen().count(head + "\n" + tail)
+
+
+def test_control_tokens_in_a_text_count_as_plain_text() -> None:
+    assert qwen().count("<|im_start|>") > 1
+
+
+def test_many_texts_are_counted_like_each() -> None:
+    texts = [f"page {i} of the text\n" * (i % 7) for i in range(100)]
+    assert qwen().counts(texts) == [qwen().count(text) for text in texts]
+
+
+def test_a_long_text_is_counted_exactly() -> None:
+    text = "\n\n".join(f"  line {i}\n中文 {i}\n\n\tx" for i in range(20_000))
+    assert qwen().count(text) == len(tokens._qwen_encoding().encode_ordinary(text))
+
+
+@pytest.mark.parametrize("text", [" " * 1_000_000 + "x", "\n" * 1_000_000, "a" * 300_000, "x" + " " * 500_000])
+def test_monotonous_text_is_counted(text: str) -> None:
+    assert 0 < qwen().count(text) <= len(text)
+
+
+def test_counting_is_not_slower_than_encode_ordinary_alone() -> None:
+    page = Path(tiktoken.__file__).with_name("core.py").read_text(encoding="utf-8")
+    pages = [page] * (4_000_000 // len(page))
+    text = "".join(pages)
+    encoding = tokens._qwen_encoding()
+    ratios = []
+    for _ in range(5):
+        start = time.perf_counter()
+        encoding.encode_ordinary(text)
+        alone = time.perf_counter() - start
+        start = time.perf_counter()
+        qwen().counts(pages)
+        ratios.append((time.perf_counter() - start) / alone)
+    assert min(ratios) <= 1.0
+
+
+def test_a_missing_vocabulary_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tokens, "find_spec", lambda _: None)
+    with pytest.raises(tokens.ConfigError, match="pip install qwen-agent"):
+        tokens._qwen_encoding()

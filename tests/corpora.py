@@ -1,0 +1,30 @@
+"""Small corpora made by hand, for tests that need exact pages."""
+
+from longread.agent.control import neutralise
+from longread.agent.corpus import Corpus, Document, Page
+from longread.agent.tokens import qwen
+
+
+def document(name: str, *texts: str, title: str | None = None) -> Document:
+    pages = tuple(
+        Page(
+            number=number,
+            label=str(number),
+            text=text,
+            tokens=qwen().count(neutralise(text)[0] + "\n") if text else 0,
+        )
+        for number, text in enumerate(texts, 1)
+    )
+    return Document(
+        id=f"{abs(hash((name, texts))):064x}",
+        name=name,
+        title=title or name,
+        source=f"{name}.pdf",
+        media_type="application/pdf",
+        pages=pages,
+        tokenizer="qwen",
+    )
+
+
+def corpus(*documents: Document) -> Corpus:
+    return Corpus(documents=documents)
