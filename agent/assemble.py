@@ -1,16 +1,19 @@
 """Settings -> corpus, model and reader, with what happens on the way shown at the terminal."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..serving import models
+from ..serving.events import ObtainEvent
 from . import terminal
 from .config import Config, Settings
 from .corpus import Corpus, LoadOptions
 from .errors import DocumentError
 from .pages import ranges, select
-from .prompt import ChatMessage, Prompt, measure
-from .tokens import Tokenizer
+from .prompt import ChatMessage, measure
+from .tokens import Tokenizer, qwen
 
 if TYPE_CHECKING:
     from .reader import Answer, LongReader
@@ -38,8 +41,8 @@ def corpus(
         ocr_language=settings.ocr_language,
         password=password,
         jobs=settings.jobs,
-        timeout=settings.file_timeout,
-        memory=settings.file_memory_mib * 2**20,
+        timeout=settings.parse_timeout,
+        memory=settings.parse_memory_mib * 2**20,
     )
     with terminal.loading() as show:
         loaded = Corpus.load(
@@ -51,16 +54,14 @@ def corpus(
         )
     for failure in loaded.failures:
         terminal.error(f"left out: {failure}")
-    if not loaded.documents:
-        raise DocumentError("None of the files could be read.", source=", ".join(files))
     for document in loaded.documents:
         for warning in document.warnings:
             terminal.note(f"{document.name}: {warning}")
     return select(loaded, list(pages)) if pages else loaded
 
 
-def llm(settings: Settings) -> dict[str, Any]:
-    """The Qwen-Agent model configuration that the settings ask for."""
+def llm(settings: Settings, *, on_event: Callable[[ObtainEvent], None] | None = None) -> dict[str, Any]:
+    """The Qwen-Agent model configuration for the settings; `on_event` hears of an embedded model's download."""
     generate: dict[str, Any] = {"max_tokens": settings.max_tokens}
     if settings.temperature is not None:
         generate["temperature"] = settings.temperature
@@ -77,7 +78,9 @@ def llm(settings: Settings) -> dict[str, Any]:
         "model_type": "longread-embedded",
         "model": settings.model or "",
         "device": settings.device,
+        "window": settings.window,
         "prefix_cache_bytes": int(settings.prefix_cache_gib * 2**30),
+        "on_event": on_event,
         "generate_cfg": generate,
     }
 
@@ -101,7 +104,7 @@ def reader(
     from .reader import LongReader
 
     with terminal.preparing() as show:
-        model = chat_model(llm(settings), on_event=show)
+        model = chat_model(llm(settings, on_event=show))
     loaded = corpus(
         settings,
         files,
@@ -113,8 +116,34 @@ def reader(
     return LongReader(loaded, model, window=settings.window, max_tokens=settings.max_tokens)
 
 
+def counting(settings: Settings) -> tuple[Tokenizer, int | None]:
+    """How the model that the settings name counts, and its window, without loading it.
+
+    An embedded model that is not on this machine yet is counted for with Qwen's vocabulary, and that is said.
+    """
+    if settings.server:
+        from .llm.endpoint import EndpointChat
+
+        chat = EndpointChat(llm(settings))
+        window = settings.window or chat.window
+        if chat.tokenizer:
+            return chat.tokenizer, window
+        terminal.note(f"{settings.server} does not say how it counts: these are counts by Qwen's vocabulary")
+        return qwen(), window
+    name = settings.model or models.DEFAULT_MODEL
+    entry = models.find(name)
+    folder = models.installed().get(entry.name) if entry else Path(name)
+    if folder is not None and folder.is_dir():
+        from ..serving.chat_tokenizer import ChatTokenizer
+        from ..serving.checkpoint import load_config, window_of
+
+        return ChatTokenizer(folder), settings.window or window_of(load_config(folder))
+    terminal.note(f"{name} is not on this machine yet: these are counts by Qwen's vocabulary")
+    return qwen(), settings.window or (entry.window if entry else None)
+
+
 def dry_run(config: Config, files: Sequence[str], question: str, *, as_json: bool, **choice: Any) -> bool:
-    """Print what a question would take of the model's window; whether it fits. Asks the model nothing but its window."""
+    """Print what a question would take of the model's window, and return whether it fits. The model is not run."""
     settings = config.settings
     tokenizer, window = counting(settings)
     loaded = corpus(settings, files, tokenizer=tokenizer, **choice)

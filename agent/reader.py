@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
@@ -81,6 +81,7 @@ class LongReader(Agent):
         description: str | None = "Answers questions about documents, and says on which pages the answer stands.",
     ):
         super().__init__(llm=chat_model(llm), name=name, description=description)
+        self.llm: BaseChatModel
         self.corpus = corpus
         self.max_tokens = max_tokens
         self.window = window if window is not None else getattr(self.llm, "window", None)
@@ -157,7 +158,9 @@ class LongReader(Agent):
         assert answer is not None
         return answer
 
-    def stream(self, question: str, *, history: Sequence[ChatMessage] = (), **generate: Any) -> Iterator[ReaderEvent]:
+    def stream(
+        self, question: str, *, history: Sequence[ChatMessage] = (), **generate: Any
+    ) -> Generator[ReaderEvent, None, None]:
         """The events of one answer as they happen, the `Answer` last. Closing the iterator stops the model."""
         conversation = [*history, ChatMessage(role="user", content=question)]
         messages = [Message(role=turn["role"], content=turn["content"]) for turn in conversation]
@@ -196,7 +199,7 @@ class LongReader(Agent):
         final.extra = {**(final.extra or {}), "citations": [citation.model_dump() for citation in answer.citations]}
         yield [*response[:-1], final]
 
-    def _answers(self, messages: list[Message], generate: dict[str, Any]) -> Iterator[list[Message]]:
+    def _answers(self, messages: list[Message], generate: dict[str, Any]) -> Generator[list[Message], None, None]:
         system = [extract_text_from_message(m, add_upload_info=False) for m in messages if m.role == SYSTEM]
         conversation = [
             ChatMessage(role=m.role, content=without_sources(extract_text_from_message(m, add_upload_info=False)))

@@ -9,7 +9,7 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.markdown import Markdown
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from ..serving.events import Convert, Delta, Download, ObtainEvent, Prefill, Usage, Waiting
@@ -100,7 +100,7 @@ class _Loading:
             case FileLoaded(source=source, pages=pages, tokens=tokens, seconds=seconds, cached=cached):
                 self._bars.drop(source)
                 how = "from the cache" if cached else f"in {seconds:.1f} s"
-                note(f"{source}: {pages:,} pages, {tokens:,} tokens, {how}")
+                note(f"{source}: {pages:,} page{'s' * (pages != 1)}, {tokens:,} tokens, {how}")
             case FileFailed(source=source):
                 self._bars.drop(source)
 
@@ -142,10 +142,8 @@ class AnswerView:
         if self._live:
             self._live.stop()
             self._live = None
-        if self._tail and self._markdown:
-            out.print(Markdown(self._tail))
-        elif not self._markdown:
-            out.print()
+        if self._tail:
+            out.print(Markdown(self._tail) if self._markdown else "")
         self._tail = ""
 
     def __call__(self, event: "ReaderEvent") -> None:
@@ -168,6 +166,7 @@ class AnswerView:
     def _write(self, text: str) -> None:
         if not self._markdown:
             out.print(text, end="", soft_wrap=True, markup=False)
+            self._tail = text
             return
         self._tail += text
         head, self._tail = _finished_blocks(self._tail)
@@ -216,7 +215,7 @@ def usage_line(usage: Usage) -> str:
 
 def budget_table(prompt: "Prompt", ranges: dict[str, list[tuple[str, int]]], window: int | None) -> Table:
     """Tokens a document, a page range and in all. `ranges`: document name -> (pages, tokens) of each range."""
-    table = Table("document", "pages", Text("tokens", justify="right"), box=None, pad_edge=False)
+    table = Table("document", "pages", Column("tokens", justify="right"), box=None, pad_edge=False)
     for share in prompt.shares:
         for pages, tokens in ranges.get(share.name, []):
             table.add_row(share.name, pages, f"{tokens:,}", style="dim")

@@ -30,8 +30,10 @@ _PIECE = 65_536
 class Tokenizer(Protocol):
     """Counts tokens the way one model does. Control tokens in a text count as plain text."""
 
-    name: str
-    """Identifies the vocabulary: counts are cached under it."""
+    @property
+    def name(self) -> str:
+        """Identifies the vocabulary: counts are cached under it."""
+        ...
 
     def counts(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text."""

@@ -4,14 +4,15 @@ from collections import deque
 from typing import Any
 
 _REMEMBERED = 64  # chunks: a machine's load changes
+_PRIOR = 0.01
 
 
 class PrefillClock:
     """Fits the cost of prefill, and foretells what is left.
 
     A chunk of x tokens after p others costs a·x for the projections and b·x·(p + x/2) for attention. The ratio b/a by
-    the model's arithmetic stands in for what few chunks cannot tell yet: it enters the least-squares fit as if a
-    chunk of typical size had obeyed it.
+    the model's arithmetic stands in for what few chunks cannot tell yet: deviating from it costs the least-squares fit
+    as much as a hundredth of a chunk that is off by that much.
     """
 
     def __init__(self, model: Any):
@@ -36,16 +37,18 @@ class PrefillClock:
     def _fit(self) -> tuple[float, float]:
         xs, ys, ts = (sum(column) for column in zip(*self._chunks, strict=True))
         scale = ts / (xs + self._ratio * ys)  # the one unknown, were the arithmetic exact
-        # Least squares for deviations from (scale, scale · ratio), with a penalty on them worth one mean chunk.
+        # Least squares for deviations from (scale, scale · ratio), with a penalty on them.
         x2 = xy = y2 = xt = yt = 0.0
         for x, y, t in self._chunks:
             rest = t - scale * (x + self._ratio * y)
             x2, xy, y2, xt, yt = x2 + x * x, xy + x * y, y2 + y * y, xt + x * rest, yt + y * rest
-        n = len(self._chunks)
-        x2, y2 = x2 * (1 + 1 / n), y2 * (1 + 1 / n)
-        determinant = x2 * y2 - xy * xy
-        a = scale + (xt * y2 - yt * xy) / determinant
-        b = scale * self._ratio + (yt * x2 - xt * xy) / determinant
-        if a < 0 or b < 0:  # noise: keep to the arithmetic
-            return scale, scale * self._ratio
+        more = 1 + _PRIOR / len(self._chunks)
+        determinant = more * x2 * more * y2 - xy * xy
+        a = scale + (xt * more * y2 - yt * xy) / determinant
+        b = scale * self._ratio + (yt * more * x2 - xt * xy) / determinant
+        # Neither part takes less than no time: then the other one takes it all.
+        if b < 0:
+            return ts / xs, 0.0
+        if a < 0:
+            return 0.0, ts / ys
         return a, b

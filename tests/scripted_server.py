@@ -50,8 +50,8 @@ class Request:
 
 @dataclass
 class Reply:
-    """What is sent. `parts` go out one by one: a dict as a server-sent event, a str as it is, a number is a pause in
-    seconds, and `CUT` ends it."""
+    """What is sent. `parts` go out one by one: a dict as a server-sent event, a str as it is, a function is called with
+    the request and gives one of these, a number is a pause in seconds, and `CUT` ends it."""
 
     parts: Iterable[Any] = ()
     status: int = 200
@@ -72,7 +72,7 @@ class Reply:
         pause: float = 0.0,
         reasoning_field: str = "reasoning_content",
     ) -> "Reply":
-        """An answer in some pieces. `usage`: True for plausible counts, None for a server that sends none."""
+        """An answer in some pieces. `usage`: True for four bytes a token, None for a server that sends none."""
         events: list[Any] = [chunk({"role": "assistant", "content": ""})]
         for key, whole in ((reasoning_field, reasoning), ("content", text)):
             step = max(1, -(-len(whole) // pieces))
@@ -117,10 +117,13 @@ def chunk(delta: dict[str, Any] | None, *, finish_reason: str | None = None, **f
 
 
 def _end(finish_reason: str | None, usage: dict[str, Any] | bool | None, tokens: int) -> list[Any]:
+    def counts(request: Request) -> dict[str, Any]:
+        read = len(request.body) // 4
+        return {"prompt_tokens": read, "completion_tokens": tokens, "total_tokens": read + tokens}
+
     events: list[Any] = [] if finish_reason is None else [chunk({}, finish_reason=finish_reason)]
     if usage:
-        counts = {"prompt_tokens": 20, "completion_tokens": tokens, "total_tokens": 20 + tokens}
-        events.append(chunk(None, usage=counts if usage is True else usage))
+        events.append(lambda request: chunk(None, usage=counts(request) if usage is True else usage))
     return [*events, "data: [DONE]\n\n"]
 
 
@@ -165,14 +168,14 @@ class ScriptedServer:
     @property
     def chats(self) -> list[Request]:
         """The chat completions that were asked for, without the requests for models and tokens."""
-        return [request for request in self.requests if request.path.endswith("/chat/completions")]
+        return [request for request in self.requests if request.path == "/v1/chat/completions"]
 
     def reply_to(self, request: Request) -> Reply:
-        if request.path.endswith("/models"):
+        if request.path == "/v1/models":
             return Reply.json({"object": "list", "data": self.models})
         if request.path == "/tokenize" and self.tokenize:
             return self.tokenize(request.json)
-        if not request.path.endswith("/v1/chat/completions"):
+        if request.path != "/v1/chat/completions":
             return Reply.json({"detail": "Not Found"}, status=404)
         reply = self._script.popleft() if self._script else self.default
         return reply(request) if callable(reply) else reply
@@ -251,6 +254,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         for part in reply.parts:
+            if callable(part):
+                part = part(request)
             if part is CUT:
                 # A reset, not an orderly end: what a crashed server looks like.
                 self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -150,10 +150,7 @@ class _Load:
 
     def _document(self, file: File, name: str) -> Document:
         parsed = self._parsed[file.sha256]
-        twins = [
-            f"The same bytes were given as {twin}, too; they are kept once."
-            for twin in self._twins.get(file.sha256, ())
-        ]
+        twins = self._twins.get(file.sha256, ())
         return Document(
             id=file.sha256,
             name=name,
@@ -163,7 +160,10 @@ class _Load:
             pages=parsed.pages,
             outline=parsed.outline,
             metadata=parsed.metadata,
-            warnings=(*parsed.warnings, *twins),
+            warnings=(
+                *parsed.warnings,
+                *(f"The same bytes were given as {twin}, too; they are kept once." for twin in twins),
+            ),
             tokenizer=self._tokenizer_name,
         )
 

@@ -156,8 +156,8 @@ class Pool:
     def run(self) -> Iterator[tuple[Job, Message | Failure | None]]:
         """Do all jobs, those submitted meanwhile included.
 
-        Yields (job, None) when a process takes it, (job, message) for each message of `worker.py`, the last of which has
-        "done" or "failed" and no "page", or (job, Failure) as the last when the process was lost.
+        Yields (job, None) when a process takes it, then (job, message) for each message of `worker.py`. The last for a
+        job is one with "done", one with "failed" and no "page", or a `Failure` when the process was lost.
         """
         while True:
             idle = [worker for worker in self._workers if worker.job is None]
@@ -191,10 +191,10 @@ class Pool:
                     yield job, message
         now = time.monotonic()
         for worker in busy:
-            if worker not in heard and worker.job is not None and now > worker.heard + self._limit(worker):
-                # Not while there is something to read: then it was this side that took its time.
-                if not self._has_output(worker):
-                    yield from self._lost(worker, "hang")
+            late = worker.job is not None and now > worker.heard + self._limit(worker)
+            # Not while there is something to read: then it was this side that took its time.
+            if late and worker not in heard and not self._has_output(worker):
+                yield from self._lost(worker, "hang")
 
     def _limit(self, worker: _Worker) -> float:
         return self._timeout if worker.ready else _START

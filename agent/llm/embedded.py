@@ -18,7 +18,17 @@ from ..errors import ConfigError
 from .messages import to_openai
 
 _SETTINGS = ("max_tokens", "temperature", "top_p", "repetition_penalty", "stop", "seed")
-_CFG = ("model", "model_type", "device", "dtype", "window", "prefix_cache_bytes", "on_event", "generate_cfg")
+_CFG = (
+    "model",
+    "model_type",
+    "device",
+    "dtype",
+    "window",
+    "prefix_cache_bytes",
+    "on_event",
+    "generate_cfg",
+    "cache_dir",
+)
 _DEFAULT_MAX_TOKENS = 512
 
 _engines: WeakValueDictionary[tuple[Any, ...], Engine] = WeakValueDictionary()
@@ -46,9 +56,9 @@ class EmbeddedChat(BaseFnCallModel):
         device, dtype, window: see `Engine.load`.
         prefix_cache_bytes: the most that K/V of prompts may take on disk; 0 keeps none there.
         on_event: is called with `Download` and `Convert` events while the model is being obtained.
-        generate_cfg: `max_tokens` (default 512), `temperature`, `top_p`, `repetition_penalty`, `stop`, `seed`; by default
-            what the model's authors recommend. `max_input_tokens` turns Qwen-Agent's truncation on, which is off here.
-            `fncall_prompt_type` is Qwen-Agent's.
+        generate_cfg: `max_tokens` (default 512); `temperature`, `top_p`, `repetition_penalty` (by default what the
+            model's authors recommend), `stop`, `seed`. `max_input_tokens` turns Qwen-Agent's truncation on, which is
+            off here. `fncall_prompt_type` is Qwen-Agent's.
 
     Each list of messages that `chat` yields is cumulative. While the prompt is being read, `extra` of its one empty
     message is `{"prefill": {done, total, cached, seconds_left}}`; in the last list it has `usage` (the fields of

@@ -185,14 +185,15 @@ class EndpointChat(BaseFnCallModel):
                     text = (await stream.response.aread()).decode(errors="replace")
                     raise no_stream(self.server, content_type, text, model=self.model)
                 async for chunk in stream:
+                    if not hasattr(chunk, "choices"):
+                        raise ValueError(f"{chunk!r:.200} is no chunk of a chat completion")
                     yield chunk
 
     def _failure(self, error: Exception, answer: Answer, texts: list[str]) -> LongreadError:
         import openai
 
         if isinstance(error, ValueError) and not isinstance(error, openai.OpenAIError):
-            what = f"the server sent what is no chunk of an answer ({one_line(str(error))})"
-            return broken_off(self.server, answer.characters, what)
+            return broken_off(self.server, answer.characters, f"the server sent garbage ({one_line(str(error))})")
         if not isinstance(error, openai.OpenAIError):
             raise error
         if answer.characters:

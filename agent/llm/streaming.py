@@ -97,16 +97,7 @@ class Answer:
     usage: Any = None
 
     def add(self, chunk: Any) -> bool:
-        """Take in a chunk.
-
-        Returns:
-            Whether it brought anything of the answer.
-
-        Raises:
-            ValueError: it is not a chunk of a chat completion.
-        """
-        if not hasattr(chunk, "choices"):
-            raise ValueError(f"not a chunk of a chat completion: {chunk!r:.200}")
+        """Take in a chunk. Whether it brought anything of the answer."""
         self.usage = getattr(chunk, "usage", None) or self.usage
         if not chunk.choices:
             return False

@@ -1,7 +1,8 @@
 import json
 
-from longread.agent.llm.messages import to_openai, to_tool_choice, to_tools
 from qwen_agent.llm.schema import ASSISTANT, FUNCTION, SYSTEM, USER, FunctionCall, Message
+
+from longread.agent.llm.messages import to_openai, to_tool_choice, to_tools
 
 
 def called(name: str, arguments: str, function_id: str | None = None, **fields) -> Message:

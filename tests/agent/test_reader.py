@@ -142,7 +142,7 @@ def test_closing_the_stream_stops_the_model() -> None:
     while not isinstance(next(stream), Delta):
         pass
     assert llm.closed == 0
-    stream.close()  # type: ignore[attr-defined]
+    stream.close()
     assert llm.closed == 1
 
 

@@ -29,15 +29,12 @@ class Epub(Format):
             if local(element) == "EncryptionMethod" and element.get("Algorithm") not in _FONT_OBFUSCATION:
                 raise ParseError("protected by its seller (DRM); only a copy without protection can be read")
         container = xml(archive, "META-INF/container.xml")
-        roots = (
-            [e.get("full-path", "") for e in container.iter() if local(e) == "rootfile"]
-            if container is not None
-            else []
-        )
-        package = xml(archive, roots[0]) if roots else None
+        assert container is not None  # it is what the format was recognised by
+        root = next((e.get("full-path", "") for e in container.iter() if local(e) == "rootfile"), "")
+        package = xml(archive, root)
         if package is None:
             raise ParseError("damaged: its package document is missing")
-        folder = posixpath.dirname(roots[0])
+        folder = posixpath.dirname(root)
         items = {e.get("id"): e for e in package.iter() if local(e) == "item"}
         spine = [items.get(e.get("idref")) for e in package.iter() if local(e) == "itemref"]
         names = [posixpath.normpath(posixpath.join(folder, unquote(e.get("href", "")))) for e in spine if e is not None]
@@ -55,9 +52,8 @@ class Epub(Format):
             outline += [(level, title, page + len(pages)) for level, title, page in headings]
             pages += part
             warnings += said
-        fields = {
-            local(e): (e.text or "").strip() for e in reversed(list(package.iter())) if "purl.org/dc/" in str(e.tag)
-        }
+        described = [e for e in package.iter() if "purl.org/dc/" in str(e.tag)]
+        fields = {local(e): (e.text or "").strip() for e in reversed(described)}  # the first of several stays
         return Sections(
             len(pages),
             sections=pages,

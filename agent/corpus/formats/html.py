@@ -22,21 +22,15 @@ class Html(Format):
         return Sections(len(pages), sections=pages, outline=outline, title=title, metadata=metadata, warnings=warnings)
 
 
-def to_markdown(data: bytes | str) -> tuple[str, str, dict[str, str], list[str]]:
+def to_markdown(data: bytes) -> tuple[str, str, dict[str, str], list[str]]:
     """(Markdown, title, metadata, warnings) of a page of HTML or XHTML."""
     from bs4 import BeautifulSoup
 
     soup = BeautifulSoup(data, "xml" if _is_xml(data) else "lxml")
-    warnings = (
-        ["Some bytes do not fit the encoding and read as U+FFFD."] if soup.contains_replacement_characters else []
-    )
+    warnings = ["Some bytes do not fit the encoding, and read as U+FFFD."] * soup.contains_replacement_characters
     title = " ".join(soup.title.get_text().split()) if soup.title else ""
-    metadata = {
-        str(meta["name"]).lower(): str(meta["content"])
-        for meta in soup.find_all(
-            "meta", attrs={"name": ("author", "date", "description", "keywords"), "content": True}
-        )
-    }
+    named = {str(meta.get("name", "")).lower(): str(meta.get("content", "")) for meta in soup.find_all("meta")}
+    metadata = {name: named[name] for name in ("author", "date", "description", "keywords") if named.get(name)}
     for tag in soup.find_all(_INVISIBLE):
         tag.decompose()
     return markdown_of(str(soup.body or soup)), title, metadata, warnings
@@ -51,26 +45,23 @@ def markdown_of(html: str) -> str:
             # Only addresses that lead somewhere from here: others are tokens without meaning.
             if not str(el.get("href", "")).startswith(("http:", "https:", "mailto:")):
                 return text
-            return super().convert_a(el, text, parent_tags)
+            return super().convert_a(el, text, parent_tags)  # pyright: ignore[reportAttributeAccessIssue]
 
         def convert_img(self, el, text, parent_tags):
             return str(el.get("alt", "") or "")  # the source may be the picture itself, in base64
 
-    converter = Converter(
-        heading_style="atx", escape_asterisks=False, escape_underscores=False, escape_misc=False, autolinks=True
-    )
+    converter = Converter(heading_style="atx", escape_asterisks=False, escape_underscores=False, escape_misc=False)
     return _BLANK_LINES.sub("\n\n", converter.convert(html)).strip()
 
 
-def _is_xml(data: bytes | str) -> bool:
+def _is_xml(data: bytes) -> bool:
     """Whether it parses as XML: XHTML read as HTML loses everything after a `<title/>` or `<script/>`."""
-    from lxml import etree
+    import lxml.etree as etree
 
-    start = data[:200].lstrip()
-    if not start.startswith(b"<?xml" if isinstance(start, bytes) else "<?xml"):
+    if not data[:200].lstrip().startswith(b"<?xml"):
         return False
     try:
-        etree.fromstring(data.encode() if isinstance(data, str) else data)
-    except (etree.XMLSyntaxError, ValueError):
+        etree.fromstring(data, etree.XMLParser(resolve_entities=False, no_network=True))
+    except etree.XMLSyntaxError:
         return False
     return True

@@ -7,6 +7,7 @@ and rows are told apart by the white space between them (an XY-cut: Nagy and Set
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 _JUMPS = 0.15
@@ -29,7 +30,7 @@ class Block(NamedTuple):
 
 def reading_order(blocks: Sequence[Block]) -> list[Block]:
     """All of `blocks`, in the order in which a reader takes them."""
-    steps = list(zip(blocks, blocks[1:], strict=False))
+    steps = list(pairwise(blocks))
     jumps = sum(_goes_up(a, b) for a, b in steps)
     return _cut(list(blocks)) if jumps > max(2, _JUMPS * len(steps)) else list(blocks)
 
@@ -68,12 +69,12 @@ def _columns(blocks: list[Block]) -> list[list[Block]]:
 
 def _gaps(blocks: list[Block], axis: int, least: float) -> list[list[Block]]:
     """Groups of blocks between which there is white space right across, along x (axis 0) or y (axis 1)."""
-    ordered = sorted(blocks, key=lambda block: (block[axis], block[1 - axis]))
-    groups = [[ordered[0]]]
-    end: float = ordered[0][axis + 2]
-    for block in ordered[1:]:
-        if block[axis] - end > least:
+    spans = sorted(((b.x0, b.x1) if axis == 0 else (b.y0, b.y1), i) for i, b in enumerate(blocks))
+    groups: list[list[Block]] = []
+    end = float("-inf")
+    for (low, high), i in spans:
+        if low - end > least:
             groups.append([])
-        groups[-1].append(block)
-        end = max(end, block[axis + 2])
+        groups[-1].append(blocks[i])
+        end = max(end, high)
     return groups

@@ -123,10 +123,9 @@ class PdfFile(OpenFile):
 
     def _ordered(self, page: "pymupdf.Page", flags: int) -> str:
         raw: list[Any] = page.get_text("blocks", flags=flags)  # pyright: ignore[reportAssignmentType]
-        blocks = [Block(*block[:4], block[4].strip("\n")) for block in raw if block[4].strip()]
+        blocks = [Block(x0, y0, x1, y1, text.strip("\n")) for x0, y0, x1, y1, text, *_ in raw if text.strip()]
         if page.rotation:  # boxes come as on the unturned page
-            turned = [(page.rotation_matrix, block) for block in blocks]
-            blocks = [Block(*_turn(block, matrix), block.text) for matrix, block in turned]
+            blocks = [_turned(block, page.rotation_matrix) for block in blocks]
         return "\n".join(block.text for block in reading_order(blocks)).strip()
 
     def _picture(self, page: "pymupdf.Page") -> str | None:
@@ -158,11 +157,11 @@ class PdfFile(OpenFile):
         return sorted(self.document.get_page_labels(), key=lambda rule: rule["startpage"])
 
 
-def _turn(block: Block, matrix: "pymupdf.Matrix") -> tuple[float, float, float, float]:
+def _turned(block: Block, matrix: "pymupdf.Matrix") -> Block:
     import pymupdf
 
     box = pymupdf.Rect(block[:4]) * matrix
-    return box.x0, box.y0, box.x1, box.y1
+    return Block(box.x0, box.y0, box.x1, box.y1, block.text)
 
 
 def _numeral(number: int, style: str) -> str:

@@ -70,7 +70,7 @@ def _chart(chart: Any) -> str:
 
 def _diagrams(slide: Any) -> Iterator[str]:
     """SmartArt, whose words are in a part of their own that python-pptx has no name for."""
-    from lxml import etree
+    import lxml.etree as etree
 
     for relation in slide.part.rels.values():
         if relation.reltype == _DIAGRAM:

@@ -1,4 +1,4 @@
-"""Excel: rows as CSV, cut into pages within each sheet; cells show their values, or the formula where none is stored."""
+"""Excel: rows as CSV, cut into pages within each sheet; cells show a value, or the formula where none is kept."""
 
 import csv
 import datetime

@@ -1,0 +1,423 @@
+"""The endpoint model against a scripted server: what is sent, what comes back, and how it is given up."""
+
+import threading
+import time
+from collections.abc import Callable
+from itertools import pairwise
+
+import pytest
+from qwen_agent.agent import BasicAgent
+from qwen_agent.agents import Assistant, FnCallAgent
+from qwen_agent.llm import get_chat_model
+from qwen_agent.llm.schema import ASSISTANT, USER, Message
+from qwen_agent.tools.base import BaseTool
+
+from longread.agent.errors import ConfigError
+from longread.agent.llm.endpoint import EndpointChat
+from longread.agent.tokens import qwen
+from longread.serving.events import Usage
+from scripted_server import Reply, Request, ScriptedServer, chunk
+
+Endpoint = Callable[..., EndpointChat]
+QUESTION = [Message(USER, "Capital of France?")]
+WEATHER = {
+    "name": "weather",
+    "description": "The weather in a city.",
+    "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+}
+
+
+class Weather(BaseTool):
+    name = WEATHER["name"]
+    description = WEATHER["description"]
+    parameters = WEATHER["parameters"]
+
+    def call(self, params, **kwargs) -> str:
+        return f"Sunny in {self._verify_json_format_args(params)['city']}."
+
+
+def last(answers) -> list[Message]:
+    *_, answer = answers
+    return answer
+
+
+def test_an_answer_streams_cumulatively_and_ends_with_its_usage(scripted_server: ScriptedServer, endpoint: Endpoint):
+    counts = {"prompt_tokens": 1000, "completion_tokens": 9, "prompt_tokens_details": {"cached_tokens": 960}}
+    scripted_server.script(Reply.text("The capital of France is Paris.", pieces=4, pause=0.05, usage=counts))
+    answers = list(endpoint().chat(QUESTION))
+
+    texts = [message.content for (message,) in answers]
+    assert all(text.startswith(before) for before, text in pairwise(texts))
+    assert len(set(texts)) > 3
+    assert texts[-1] == "The capital of France is Paris."
+    extra = answers[-1][0].extra
+    assert extra["finish_reason"] == "stop"
+    usage = Usage(**extra["usage"])
+    assert (usage.prompt_tokens, usage.cached_tokens, usage.output_tokens) == (1000, 960, 9)
+    assert 0.05 <= usage.ttft < usage.seconds - 0.1
+    assert not usage.estimated
+
+
+def test_nothing_is_sent_that_was_not_set(scripted_server: ScriptedServer, endpoint: Endpoint, monkeypatch):
+    for name in ("OPENAI_API_KEY", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID"):
+        monkeypatch.setenv(name, "private")
+    last(endpoint().chat(QUESTION, extra_generate_cfg={"lang": "en"}))
+    (request,) = scripted_server.chats
+    assert request.json == {
+        "model": "scripted",
+        "messages": [{"role": "user", "content": "Capital of France?"}],
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+    assert request.headers["authorization"] == "Bearer EMPTY"
+    assert "private" not in str(request.headers)
+
+
+def test_what_was_set_is_sent_as_it_is(scripted_server: ScriptedServer, endpoint: Endpoint):
+    sampling = {"temperature": 0.7, "top_p": 0.8, "top_k": 20, "repetition_penalty": 1.05, "seed": 7, "stop": ["###"]}
+    body = {"chat_template_kwargs": {"enable_thinking": False}}
+    model = endpoint({**sampling, "max_tokens": 500, "extra_body": body}, api_key=" sk-1 ")
+    last(model.chat(QUESTION, extra_generate_cfg={"max_tokens": 64}))
+    (request,) = scripted_server.chats
+    sent = request.json
+    assert {name: sent[name] for name in sampling} == sampling
+    assert sent["max_tokens"] == 64
+    assert sent["chat_template_kwargs"] == {"enable_thinking": False}
+    assert "extra_body" not in sent
+    assert request.headers["authorization"] == "Bearer sk-1"
+
+
+def test_a_long_prompt_arrives_whole(scripted_server: ScriptedServer, endpoint: Endpoint):
+    # Qwen-Agent's default would cut it to 58,000 tokens.
+    text = "\n".join(f"Line {number} of the book." for number in range(200_000))
+    start = time.perf_counter()
+    last(endpoint().chat([Message(USER, text)]))
+    assert time.perf_counter() - start < 20
+    assert scripted_server.chats[0].json["messages"] == [{"role": "user", "content": text}]
+
+
+def test_the_same_without_streaming_and_with_dicts(scripted_server: ScriptedServer, endpoint: Endpoint):
+    (answer,) = endpoint().chat([{"role": "user", "content": "Hi"}], stream=False)
+    assert answer["content"] == "The scripted answer."
+    assert Usage(**answer["extra"]["usage"]).prompt_tokens > 0
+
+
+def test_delta_streaming_is_refused(endpoint: Endpoint):
+    with pytest.raises(NotImplementedError, match="take the cumulative messages"):
+        last(endpoint().chat(QUESTION, delta_stream=True))
+
+
+@pytest.mark.parametrize("name", ["reasoning_content", "reasoning"])
+def test_reasoning_is_kept_apart_from_the_answer(scripted_server: ScriptedServer, endpoint: Endpoint, name: str):
+    scripted_server.script(Reply.text("Paris.", reasoning="France. Its capital.", reasoning_field=name))
+    (message,) = last(endpoint().chat(QUESTION))
+    assert (message.content, message.reasoning_content) == ("Paris.", "France. Its capital.")
+    assert "usage" in message.extra
+
+
+def test_a_refusal_of_the_model_is_its_answer(scripted_server: ScriptedServer, endpoint: Endpoint):
+    scripted_server.script(Reply([chunk({"refusal": "I cannot."}), chunk({}, finish_reason="stop")]))
+    assert last(endpoint().chat(QUESTION))[0].content == "I cannot."
+
+
+def test_an_empty_answer_has_usage_too(scripted_server: ScriptedServer, endpoint: Endpoint):
+    scripted_server.script(Reply.text(""), Reply.text(""))
+    for settings in ({}, {"fncall_prompt_type": "nous"}):
+        (message,) = last(endpoint(settings).chat(QUESTION, functions=[WEATHER]))
+        assert message.content == ""
+        assert message.extra["usage"]["prompt_tokens"] > 0
+
+
+def test_while_the_prompt_is_read_the_caller_hears_how_long(scripted_server: ScriptedServer, endpoint: Endpoint):
+    scripted_server.script(Reply(Reply.text("Paris.").parts, before=0.8))
+    answers = [message for (message,) in endpoint().chat(QUESTION)]
+    waiting = [m.extra["waiting"] for m in answers if m.extra and "waiting" in m.extra]
+    assert len(waiting) >= 2
+    assert waiting == sorted(waiting)
+    assert all(m.content == "" for m in answers[: len(waiting)])
+    assert answers[-1].extra["usage"]["ttft"] >= 0.8
+
+
+def test_without_counts_from_the_server_usage_is_an_estimate(scripted_server: ScriptedServer, endpoint: Endpoint):
+    scripted_server.script(Reply.text("The capital is Paris.", usage=None))
+    usage = Usage(**last(endpoint().chat(QUESTION))[0].extra["usage"])
+    assert usage.estimated
+    assert usage.prompt_tokens == qwen().count("Capital of France?")
+    assert usage.output_tokens == qwen().count("The capital is Paris.")
+    assert usage.cached_tokens is None
+
+
+def refusing(name: str) -> Callable[[Request], Reply]:
+    def reply(request: Request) -> Reply:
+        if name in request.json:
+            return Reply.error(400, f"Unsupported parameter: '{name}'. Use 'max_completion_tokens' instead.")
+        return Reply.text("Paris.", usage=None)
+
+    return reply
+
+
+def test_a_server_that_does_not_know_stream_options_is_asked_without(
+    scripted_server: ScriptedServer, endpoint: Endpoint
+):
+    scripted_server.default = refusing("stream_options")
+    (message,) = last(endpoint().chat(QUESTION))
+    assert message.content == "Paris."
+    assert message.extra["usage"]["estimated"]
+    assert ["stream_options" in request.json for request in scripted_server.chats] == [True, False]
+
+
+def test_a_server_that_wants_max_completion_tokens_gets_it(scripted_server: ScriptedServer, endpoint: Endpoint):
+    scripted_server.default = refusing("max_tokens")
+    assert last(endpoint({"max_tokens": 32}).chat(QUESTION))[0].content == "Paris."
+    assert scripted_server.chats[-1].json["max_completion_tokens"] == 32
+
+
+# Tools
+
+
+def test_a_tool_call_arrives_in_pieces(scripted_server: ScriptedServer, endpoint: Endpoint):
+    scripted_server.script(Reply.calls(("weather", {"city": "Paris"}), text="Let me look."))
+    text, call = last(endpoint().chat(QUESTION, functions=[WEATHER]))
+    assert text.content == "Let me look."
+    assert text.extra["finish_reason"] == "tool_calls"
+    assert (call.function_call.name, call.function_call.arguments) == ("weather", '{"city": "Paris"}')
+    assert call.extra == {"function_id": "call-0"}
+    sent = scripted_server.chats[0].json
+    assert sent["tools"] == [{"type": "function", "function": WEATHER}]
+    assert "tool_choice" not in sent
+
+
+def call_chunk(**fields) -> dict:
+    return chunk({"tool_calls": [fields]})
+
+
+@pytest.mark.parametrize(
+    ("chunks", "calls"),
+    [
+        pytest.param(
+            [
+                call_chunk(index=0, id="a", function={"name": "weather", "arguments": None}),
+                call_chunk(index=0, id=None, function={"name": None, "arguments": "{}"}),
+            ],
+            [("a", "weather", "{}")],
+            id="arguments None at first",
+        ),
+        pytest.param(
+            [call_chunk(index=0, id="a", function={"name": "weather", "arguments": {"city": "Paris"}})],
+            [("a", "weather", '{"city": "Paris"}')],
+            id="arguments as an object",
+        ),
+        pytest.param(
+            [call_chunk(index=0, id="a", function={"name": "weather", "arguments": '"Paris"'})],
+            [("a", "weather", '"Paris"')],
+            id="arguments that are a JSON string pass through",
+        ),
+        pytest.param(
+            [call_chunk(index=0, id="a", function={"name": "weather"})],
+            [("a", "weather", "{}")],
+            id="no arguments",
+        ),
+        pytest.param(
+            [
+                call_chunk(index=0, id="a", function={"name": "wea", "arguments": ""}),
+                call_chunk(index=0, function={"name": "ther", "arguments": "{}"}),
+            ],
+            [("a", "weather", "{}")],
+            id="the name in pieces",
+        ),
+        pytest.param(
+            [
+                call_chunk(index=0, id="a", function={"name": "weather", "arguments": '{"city":'}),
+                call_chunk(index=0, id="a", function={"name": "weather", "arguments": '"Paris"}'}),
+            ],
+            [("a", "weather", '{"city":"Paris"}')],
+            id="id and name repeated",
+        ),
+        pytest.param(
+            [
+                call_chunk(index=0, id="a", function={"name": "weather", "arguments": "{}"}),
+                call_chunk(index=0, id="b", function={"name": "time", "arguments": "{}"}),
+            ],
+            [("a", "weather", "{}"), ("b", "time", "{}")],
+            id="every call numbered 0",
+        ),
+        pytest.param(
+            [
+                call_chunk(id="a", function={"name": "weather", "arguments": '{"city":'}),
+                call_chunk(function={"arguments": '"Paris"}'}),
+                call_chunk(id="b", function={"name": "time", "arguments": "{}"}),
+            ],
+            [("a", "weather", '{"city":"Paris"}'), ("b", "time", "{}")],
+            id="no index",
+        ),
+        pytest.param(
+            [
+                call_chunk(index=1, function={"name": "time", "arguments": "{}"}),
+                call_chunk(index=2, function={"name": "date", "arguments": "{}"}),
+                call_chunk(index=2, function=None),
+            ],
+            [("call_0", "time", "{}"), ("call_1", "date", "{}")],
+            id="no ids",
+        ),
+    ],
+)
+def test_tool_calls_as_servers_stream_them(
+    scripted_server: ScriptedServer, endpoint: Endpoint, chunks: list, calls: list
+):
+    scripted_server.script(Reply([*chunks, chunk({}, finish_reason="tool_calls")]))
+    answer = last(endpoint().chat(QUESTION, functions=[WEATHER]))
+    assert [(m.extra["function_id"], m.function_call.name, m.function_call.arguments) for m in answer] == calls
+    assert answer[0].extra["usage"]["estimated"]
+
+
+def test_choices_about_tools_are_passed_on(scripted_server: ScriptedServer, endpoint: Endpoint):
+    model = endpoint()
+    for choice, sent in (
+        ("weather", {"type": "function", "function": {"name": "weather"}}),
+        ("none", "none"),
+        ("auto", "auto"),
+    ):
+        settings = {"function_choice": choice, "parallel_function_calls": False}
+        last(model.chat(QUESTION, functions=[WEATHER], extra_generate_cfg=settings))
+        body = scripted_server.chats[-1].json
+        assert body["tool_choice"] == sent
+        assert body["parallel_tool_calls"] is False
+        assert body["tools"], "sent with 'none' too: the prompt's prefix must not change"
+        assert not {"function_choice", "parallel_function_calls"} & set(body)
+
+
+@pytest.mark.parametrize("cities", [["Paris"], ["Paris", "Rome"]])
+@pytest.mark.parametrize("agent_class", [FnCallAgent, Assistant])
+def test_qwen_agents_call_tools_through_it(scripted_server: ScriptedServer, endpoint: Endpoint, agent_class, cities):
+    scripted_server.script(
+        Reply.calls(*[("weather", {"city": city}) for city in cities]),
+        Reply.text("Sunny everywhere."),
+    )
+    agent = agent_class(llm=endpoint(), function_list=[Weather()])
+    response = agent.run_nonstream([Message(USER, "The weather?")])
+
+    assert [m.role for m in response] == ["assistant"] * len(cities) + ["function"] * len(cities) + ["assistant"]
+    assert response[-1].content == "Sunny everywhere."
+    history = scripted_server.chats[1].json["messages"]
+    assert [m["role"] for m in history] == ["user", "assistant"] + ["tool"] * len(cities)
+    assert [call["id"] for call in history[1]["tool_calls"]] == [m["tool_call_id"] for m in history[2:]]
+    assert [m["content"] for m in history[2:]] == [f"Sunny in {city}." for city in cities]
+
+
+def test_basic_agent(scripted_server: ScriptedServer, endpoint: Endpoint):
+    agent = BasicAgent(llm=endpoint(), system_message="Be brief.")
+    assert agent.run_nonstream([{"role": "user", "content": "Hi"}])[0]["content"] == "The scripted answer."
+    assert [m["role"] for m in scripted_server.chats[0].json["messages"]] == ["system", "user"]
+
+
+def test_tools_in_the_prompt_for_servers_without_tool_calls(scripted_server: ScriptedServer, endpoint: Endpoint):
+    scripted_server.script(
+        Reply.text('Look.\n<tool_call>\n{"name": "weather", "arguments": {"city": "Paris"}}\n</tool_call>'),
+        Reply.text("Sunny."),
+    )
+    agent = FnCallAgent(llm=endpoint({"fncall_prompt_type": "nous"}), function_list=[Weather()])
+    response = agent.run_nonstream([Message(USER, "The weather in Paris?")])
+    assert [m.role for m in response] == ["assistant", "assistant", "function", "assistant"]
+    assert response[0].extra["usage"]["prompt_tokens"] > 0
+    first, second = (request.json for request in scripted_server.chats)
+    assert "tools" not in first
+    assert "weather" in first["messages"][0]["content"]
+    assert "Sunny in Paris." in second["messages"][-1]["content"]
+
+
+# Giving up
+
+
+def closes(answers, seconds: float = 1.0) -> None:
+    start = time.perf_counter()
+    answers.close()
+    assert time.perf_counter() - start < seconds
+
+
+def test_closing_in_the_middle_of_an_answer_closes_the_connection(scripted_server: ScriptedServer, endpoint: Endpoint):
+    scripted_server.script(Reply.text("a long story " * 100, pieces=100, pause=0.05))
+    answers = endpoint().chat(QUESTION)
+    next(messages for messages in answers if messages[0].content)
+    closes(answers)
+    (request,) = scripted_server.chats
+    assert request.gone.wait(1.0), "the server was left talking to nobody"
+    assert request.sent < 50
+
+
+def test_closing_while_the_prompt_is_read_closes_the_connection(scripted_server: ScriptedServer, endpoint: Endpoint):
+    scripted_server.script(Reply(before=60))
+    answers = endpoint().chat(QUESTION)
+    assert "waiting" in next(answers)[0].extra
+    closes(answers)
+    assert scripted_server.chats[0].gone.wait(1.0)
+
+
+def test_dropping_an_agents_iterator_closes_the_connection(scripted_server: ScriptedServer, endpoint: Endpoint):
+    scripted_server.script(Reply.text("a long story " * 100, pieces=100, pause=0.05))
+    agent = BasicAgent(llm=endpoint())
+    for messages in agent.run(QUESTION):
+        if messages[0].content:
+            break
+    del messages
+    assert scripted_server.chats[0].gone.wait(1.0)
+
+
+def test_closing_leaves_no_thread(scripted_server: ScriptedServer, endpoint: Endpoint):
+    scripted_server.script(Reply(before=60), Reply.text("Paris."))
+    model = endpoint()
+    answers = model.chat(QUESTION)
+    next(answers)
+    closes(answers)
+    last(model.chat(QUESTION))
+    assert not [thread for thread in threading.enumerate() if thread.name == "longread-endpoint"]
+
+
+def test_a_slow_reader_gets_everything(scripted_server: ScriptedServer, endpoint: Endpoint):
+    scripted_server.script(Reply.text("word " * 200, pieces=200))
+    answers = endpoint(timeout=0.4).chat(QUESTION)
+    next(answers)
+    time.sleep(1.0)  # longer than the timeout, and the answer is over
+    rest = list(answers)
+    assert rest[-1][0].content == "word " * 200
+    assert rest[-1][0].extra["usage"]["seconds"] < 0.9
+    assert len(rest) < 20, "what came together is handed on together"
+
+
+# Configuration
+
+
+def test_made_by_qwen_agent_from_a_configuration(scripted_server: ScriptedServer):
+    model = get_chat_model({"model_type": "longread-endpoint", "server": scripted_server.url, "model": "m"})
+    assert isinstance(model, EndpointChat)
+    assert scripted_server.requests == [], "nothing is asked before there is a question"
+    assert last(model.chat(QUESTION))[0].role == ASSISTANT
+
+
+def test_no_model_named_and_one_served(scripted_server: ScriptedServer):
+    scripted_server.models = [{"id": "qwen", "max_model_len": 32_768}]
+    model = EndpointChat({"server": scripted_server.url, "model": None})
+    assert model.model == "qwen"
+    assert model.window == 32_768
+
+
+def test_no_model_named_and_several_served(scripted_server: ScriptedServer):
+    scripted_server.models = [{"id": "a"}, {"id": "b"}]
+    with pytest.raises(ConfigError, match=r"^http://127.0.0.1:\d+/v1 serves 2 models: choose one of a, b\.$"):
+        EndpointChat({"server": scripted_server.url})
+
+
+def test_no_model_named_and_none_served(scripted_server: ScriptedServer):
+    scripted_server.models = []
+    with pytest.raises(ConfigError, match=r"lists no models: say which one to ask for"):
+        EndpointChat({"server": scripted_server.url})
+
+
+def test_no_server():
+    with pytest.raises(ConfigError, match="needs the address of a server"):
+        EndpointChat({"model": "m"})
+
+
+def test_the_window_of_a_model_that_is_not_listed_is_not_known(scripted_server: ScriptedServer, endpoint: Endpoint):
+    assert endpoint(model="other").window is None
+    scripted_server.close()
+    assert endpoint(model="other").window is None

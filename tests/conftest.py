@@ -1,0 +1,64 @@
+"""What every test has: a cache of its own, no settings from outside, no network beyond this machine."""
+
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from platformdirs import user_cache_path
+
+# Hugging Face's libraries read these once, when they are imported.
+_HF_HOME = tempfile.mkdtemp(prefix="longread-tests-hf-")
+os.environ.update(HF_HOME=_HF_HOME, HF_HUB_DISABLE_TELEMETRY="1")
+
+
+def pytest_unconfigure() -> None:
+    shutil.rmtree(_HF_HOME, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def model_cache() -> Path:
+    """A cache folder with the default model, fetched and converted once a machine: the one fixture that uses a network."""
+    from longread.serving.models import DEFAULT_MODEL, obtain
+
+    folder = user_cache_path("longread-tests", appauthor=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LONGREAD_CACHE_DIR", str(folder))
+        obtain(DEFAULT_MODEL)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _own_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    for name in os.environ:
+        if name.startswith(("OPENAI_", "LONGREAD_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("LONGREAD_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+
+
+@pytest.fixture
+def default_model(model_cache: Path) -> str:
+    """The name of the default model, which is in this test's cache as if it had been fetched."""
+    from longread.serving.models import DEFAULT_MODEL
+
+    models = Path(os.environ["LONGREAD_CACHE_DIR"]) / "models"
+    models.symlink_to(model_cache / "models", target_is_directory=True)
+    return DEFAULT_MODEL
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _loopback_only() -> Iterator[None]:
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: Any) -> None:
+        if self.family in (socket.AF_INET, socket.AF_INET6) and address[0] not in ("127.0.0.1", "::1", "localhost"):
+            raise AssertionError(f"a test tried to reach {address[0]}:{address[1]}")
+        connect(self, address)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", guarded)
+        yield

