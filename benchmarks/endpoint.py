@@ -1,41 +1,31 @@
 """What an OpenAI-compatible server does for longread: `python benchmarks/endpoint.py URL [--model NAME]`.
 
 Asks a running server for everything that longread relies on, prints a table, and writes the results as JSON with the
-name and version of the server. The prompts are made here and differ from run to run, so that a prefix cache starts cold.
+name and version of the server. Its prompts are made here and new in each run, so that a prefix cache starts cold.
 """
 
 import argparse
-import json
-import os
-import platform
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from datetime import UTC, datetime
-from pathlib import Path
+from itertools import pairwise
 from typing import Any
 
 import httpx
-from rich.console import Console
-from rich.table import Table
+import report
 
 from longread.agent.llm.endpoint import EndpointChat, list_models
 from longread.agent.llm.server import Server
 from longread.serving.errors import LongreadError, PromptTooLong
 
-RESULTS = Path(__file__).parent / "results" / "endpoint.json"
 WEATHER = {
     "name": "get_weather",
     "description": "The weather in a city, now.",
     "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
 }
-# (path, keys that lead to the version) of vLLM, llama.cpp, Ollama, SGLang.
-VERSIONS = (
-    ("/version", ("version",)),
-    ("/props", ("build_info",)),
-    ("/api/version", ("version",)),
-    ("/get_server_info", ("version",)),
-)
+# Where vLLM, llama.cpp, Ollama and SGLang say their version.
+VERSIONS = {"/version": "version", "/props": "build_info", "/api/version": "version", "/get_server_info": "version"}
 Row = dict[str, Any]
 
 
@@ -45,7 +35,7 @@ def pages(tokens: int) -> str:
     return "\n".join(f"Shelf {i} holds {draw.randrange(1000, 9999)} boxes of tea." for i in range(1, tokens // 12 + 1))
 
 
-def user(text: str) -> list[dict[str, str]]:
+def user(text: str) -> list[Any]:
     return [{"role": "user", "content": text}]
 
 
@@ -60,10 +50,14 @@ class Checks:
         *_, answer = self.llm.chat(messages, functions=functions, extra_generate_cfg=generate)
         return answer
 
+    def start(self, messages: list[Any], **generate: Any) -> Generator[Any, None, None]:
+        answer: Any = self.llm.chat(messages, extra_generate_cfg=generate)
+        return answer
+
     def stream(self) -> Row:
-        shown = [out[0] for out in self.llm.chat(user("What is the capital of France?"))]
+        shown = [out[0] for out in self.start(user("What is the capital of France?"))]
         usage, growing = shown[-1]["extra"]["usage"], [message["content"] for message in shown]
-        grew = all(after.startswith(before) for before, after in zip(growing, growing[1:], strict=False))
+        grew = all(after.startswith(before) for before, after in pairwise(growing))
         return {
             "ok": grew and len(set(growing)) > 2 and bool(growing[-1]),
             "steps": len(set(growing)) - 1,
@@ -114,39 +108,65 @@ class Checks:
             return {"ok": True, "error": str(error)}
         return {"ok": None, "error": "answered all the same"}
 
-    def tool_call(self, choice: str) -> Row:
+    def tool_calls(self) -> Row:
+        """Two in parallel, results and all. A model that has not learnt to call is asked to write down the calls."""
+        spelled = "\n".join(
+            f'<tool_call>\n{{"name": "get_weather", "arguments": {{"city": "{city}"}}}}\n</tool_call>'
+            for city in ("Paris", "Rome")
+        )
+        example = [*user(f"Repeat exactly: {spelled}"), {"role": "assistant", "content": spelled}]
+        row: Row = {"ok": None}
+        for how, question in (
+            ("asked", user("What is the weather in Paris and in Rome?")),
+            ("spelled out", [*example, *user(f"Again, repeat exactly: {spelled}")]),
+        ):
+            answer = self.ask(question, functions=[WEATHER], max_tokens=100)
+            calls = [message for message in answer if message.get("function_call")]
+            row[how] = len(calls)
+            if calls:
+                return row | self._results(question[-1:], answer, calls)
+        return row
+
+    def forced_tool_call(self) -> Row:
         question = user("What is the weather in Paris?")
-        answer = self.ask(question, functions=[WEATHER], function_choice=choice)
+        answer = self.ask(question, functions=[WEATHER], function_choice="get_weather")
         calls = [message for message in answer if message.get("function_call")]
-        if not calls:
-            return {"ok": None if choice == "auto" else False, "called": False, "answer": answer[0]["content"]}
-        call = calls[0]["function_call"]
-        result = {"role": "function", "name": call["name"], "content": "Sunny, 21 degrees.", "extra": calls[0]["extra"]}
-        after = self.ask([*question, *answer, result], functions=[WEATHER])
+        return self._results(question, answer, calls) if calls else {"ok": False, "answer": answer[0]["content"]}
+
+    def _results(self, question: list[Any], answer: list[Any], calls: list[Any]) -> Row:
+        results = [
+            {
+                "role": "function",
+                "name": call["function_call"]["name"],
+                "content": "Sunny.",
+                "extra": {"function_id": call["extra"]["function_id"]},
+            }
+            for call in calls
+        ]
+        after = self.ask([*question, *answer, *results], functions=[WEATHER])
         return {
-            "ok": call["name"] == "get_weather",
-            "called": True,
-            "arguments": call["arguments"],
+            "ok": all(call["function_call"]["name"] == "get_weather" for call in calls),
+            "arguments": [call["function_call"]["arguments"] for call in calls],
             "answer": after[-1]["content"],
         }
 
     def cancel_answer(self) -> Row:
         """Closed after a few words of a long answer: how long until the server takes on the next question?"""
-        answer = self.llm.chat(user("Write a very long story about a dog."), extra_generate_cfg={"max_tokens": 2000})
+        answer = self.start(user("Write a very long story about a dog."), max_tokens=2000)
         until = next(out for out in answer if len(out[0]["content"]) > 20)
-        return {"read": until[0]["content"], **self._after_close(answer, max_ratio=None)}
+        return {"read": until[0]["content"], **self._after_close(answer, limit=5)}
 
     def cancel_prefill(self) -> Row:
         """Closed while the prompt is being read: the next question must not wait for the rest of it."""
         whole = self.ask(user(pages(self.prompt_tokens)), max_tokens=1)[0]["extra"]["usage"]["ttft"]
-        answer = self.llm.chat(user(pages(self.prompt_tokens)))
+        answer = self.start(user(pages(self.prompt_tokens)))
         started = time.perf_counter()
         next(out for out in answer if out[0]["content"] or time.perf_counter() - started > whole / 8)
-        return {"ttft of the whole prompt": whole, **self._after_close(answer, max_ratio=0.75 * whole)}
+        return {"ttft of the whole prompt": whole, **self._after_close(answer, limit=0.75 * whole)}
 
-    def _after_close(self, answer: Iterator[Any], *, max_ratio: float | None) -> Row:
+    def _after_close(self, answer: Generator[Any, None, None], *, limit: float) -> Row:
         started = time.perf_counter()
-        answer.close()  # type: ignore[attr-defined]
+        answer.close()
         closed = time.perf_counter() - started
         row: Row = {"seconds to close": closed}
         if (running := self._running()) is not None:
@@ -156,7 +176,7 @@ class Checks:
             row["seconds until the server is idle"] = time.perf_counter() - started
         ttft = self.ask(user("Hello"), max_tokens=1)[0]["extra"]["usage"]["ttft"]
         row["ttft of the next question"] = ttft
-        row["ok"] = closed < 1 and not running and ttft < (max_ratio or 5)
+        row["ok"] = closed < 1 and not running and ttft < limit
         return row
 
     def _running(self) -> float | None:
@@ -171,14 +191,10 @@ def identify(server: Server) -> str:
     headers = {"Authorization": f"Bearer {server.api_key}"}
     entries = httpx.get(f"{server.api}/models", headers=headers).json()["data"]
     name = next((str(entry["owned_by"]) for entry in entries if entry.get("owned_by")), "unknown")
-    for path, keys in VERSIONS:
+    for path, key in VERSIONS.items():
         reply = httpx.get(f"{server.root}{path}", headers=headers)
         if reply.status_code == 200 and "json" in reply.headers.get("content-type", ""):
-            found = reply.json()
-            for key in keys:
-                found = found.get(key)
-            if found:
-                return f"{name} {found}"
+            return f"{name} {reply.json().get(key)}"
     return name
 
 
@@ -195,7 +211,6 @@ def main() -> None:
     parser.add_argument("--model", default="")
     parser.add_argument("--api-key")
     parser.add_argument("--prompt-tokens", type=int, default=2000, help="of the long prompts (default 2000)")
-    parser.add_argument("--output", type=Path, default=RESULTS)
     options = parser.parse_args()
 
     llm = EndpointChat(
@@ -215,31 +230,33 @@ def main() -> None:
         "prefix cache": checks.prefix_cache,
         "prompt too long": checks.too_long,
         "unknown model": checks.unknown_model,
-        "tool call": lambda: checks.tool_call("auto"),
-        "forced tool call": lambda: checks.tool_call("get_weather"),
+        "tool calls": checks.tool_calls,
+        "forced tool call": checks.forced_tool_call,
         "cancel an answer": checks.cancel_answer,
         "cancel a prefill": checks.cancel_prefill,
     }
-    table = Table("check", "", "figures", title=(name := identify(llm.server)) + f", {llm.model}")
     for check, run in plan.items():
         try:
             rows[check] = run()
         except LongreadError as error:
             rows[check] = {"ok": False, "error": str(error)}
-        ok = {True: "yes", False: "NO", None: "-"}[rows[check]["ok"]]
-        figures = "; ".join(f"{key}: {shown(value)}" for key, value in rows[check].items() if key != "ok")
-        table.add_row(check, ok, figures)
-    Console(width=160).print(table)
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    result = {
+    name = identify(llm.server)
+    print(f"{name}, {llm.model}, window {llm.window}\n")
+    verdict = {True: "yes", False: "NO", None: "-"}
+    table = [
+        (check, verdict[row["ok"]], "; ".join(f"{key}: {shown(value)}" for key, value in row.items() if key != "ok"))
+        for check, row in rows.items()
+    ]
+    print(report.table(("check", "", "figures"), table))
+    results = {
         "server": name,
         "model": llm.model,
         "window": llm.window,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "client": f"{platform.machine()}, {os.cpu_count()} cores",
+        "client": report.machine("openai", "qwen-agent"),
         "checks": rows,
     }
-    options.output.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    print(f"\n{report.keep('endpoint', results)}")
     raise SystemExit(any(row["ok"] is False for row in rows.values()))
 
 

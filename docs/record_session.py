@@ -27,23 +27,24 @@ COMMAND = "agent chat --file examples/handbook.pdf"
 def record() -> pyte.Screen:
     """Run the session, and return the terminal as it stands at the end."""
     screen = pyte.Screen(COLUMNS, ROWS)
-    stream = pyte.ByteStream(screen)
-    stream.feed(f"\x1b[1;32m$\x1b[0m {COMMAND}\r\n".encode())
+    stream = pyte.Stream(screen)
+    stream.feed(f"\x1b[1;32m$\x1b[0m {COMMAND}\r\n")
     executable = Path(sys.executable).parent / "agent"
     child = pexpect.spawn(
         str(executable),
         COMMAND.split()[1:],
         cwd=str(ROOT),
         dimensions=(ROWS, COLUMNS),
-        env={**os.environ, "TERM": "xterm-256color", "COLUMNS": str(COLUMNS), "LINES": str(ROWS)},
+        env={**os.environ, "TERM": "xterm-256color", "COLUMNS": str(COLUMNS), "LINES": str(ROWS), "PROMPT_TOOLKIT_NO_CPR": "1"},
         timeout=600,
+        encoding="utf-8",
     )
     child.logfile_read = _Feed(stream)
     for question in QUESTIONS:
-        child.expect("› ")
+        child.expect("›")
         child.sendline(question)
         child.expect("first token")
-    child.expect("› ")
+    child.expect("›")
     child.sendline("/quit")
     child.expect(pexpect.EOF)
     return screen
@@ -52,10 +53,10 @@ def record() -> pyte.Screen:
 class _Feed:
     """A file object that a pseudo-terminal's output is copied to."""
 
-    def __init__(self, stream: pyte.ByteStream):
+    def __init__(self, stream: pyte.Stream):
         self._stream = stream
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: str) -> None:
         self._stream.feed(data)
 
     def flush(self) -> None:

@@ -18,11 +18,12 @@ class ChatTokenizer:
     """
 
     def __init__(self, folder: Path):
-        from transformers import AutoTokenizer, PreTrainedTokenizerFast
+        from transformers import PreTrainedTokenizerFast
 
-        tokenizer = AutoTokenizer.from_pretrained(folder)
-        if not isinstance(tokenizer, PreTrainedTokenizerFast):
+        if not (folder / "tokenizer.json").is_file():
             raise ModelUnusable(f"{folder} has no tokenizer.json, and only such tokenizers are used here")
+        # Not AutoTokenizer: for a Qwen2 it puts Qwen's own rules in the place of those that tokenizer.json states.
+        tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
         if not tokenizer.chat_template:
             raise ModelUnusable(
                 f"{folder} has no chat template: it is not a chat model, or chat_template.jinja is missing"

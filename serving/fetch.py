@@ -149,6 +149,7 @@ def _pip_download(name: str, wheel: "Wheel", temporary: Path, report: Report) ->
                 report(Download(name=name, done=min(done, wheel.size), total=wheel.size))
         except BaseException:
             pip.terminate()
+            pip.wait()
             raise
         complaint = (pip.stderr.read() if pip.stderr else "").strip().splitlines()
     found = list(temporary.glob("*.whl"))

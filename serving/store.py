@@ -48,14 +48,15 @@ class Store:
                 with contextlib.suppress(OSError):
                     os.utime(path)
                 return data
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                path.unlink()
         return None
 
     def __contains__(self, key: str) -> bool:
         return next(self._candidates(key), None) is not None
 
     def put(self, key: str, data: bytes) -> None:
-        """Keep `data` under `key`, then evict what was used least recently while the store is over its limit.
+        """Keep `data` under `key`, in place of what was there; then evict the least recently used down to the limit.
 
         Raises:
             OSError: the disk is full or not writable; the store is as it was.
@@ -73,6 +74,9 @@ class Store:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
             raise
+        for other in self._candidates(key):
+            if other != path:  # what the key meant before
+                other.unlink(missing_ok=True)
         self.trim()
 
     def touch(self, keys: Iterable[str]) -> None:

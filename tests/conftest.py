@@ -22,7 +22,7 @@ def pytest_unconfigure() -> None:
 
 @pytest.fixture(scope="session")
 def model_cache() -> Path:
-    """A cache folder with the default model, fetched and converted once a machine: the one fixture that uses a network."""
+    """A cache folder with the default model, fetched and converted once a machine. Only this uses a network."""
     from longread.serving.models import DEFAULT_MODEL, obtain
 
     folder = user_cache_path("longread-tests", appauthor=False)

@@ -90,7 +90,8 @@ class _Load:
             elif found is None and source.root is not None:
                 sources.skip(source.root, "empty", source.name)
             elif found is not None and sha256 in self._files:
-                self._twins.setdefault(sha256, []).append(source.name)
+                if not source.path.samefile(self._files[sha256].path):
+                    self._twins.setdefault(sha256, []).append(source.name)
             elif found is not None:
                 self._files[sha256] = File(source.name, source.path, sha256, found, self._parse_options())
 

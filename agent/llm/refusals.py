@@ -97,6 +97,8 @@ def refused(
 
 def no_stream(server: _Server, content_type: str, text: str, *, model: str) -> LongreadError:
     """The error for an answer that was accepted and is no stream of chunks."""
+    if "json" in content_type and '"choices"' in text:
+        return ServerError(f"{server.shown} answered in one piece: longread needs a server that streams.")
     if "json" in content_type:
         return refused(server, None, text, model=model)
     return ServerError(

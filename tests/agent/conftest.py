@@ -1,4 +1,5 @@
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,12 @@ def scripted_server() -> Iterator[ScriptedServer]:
     """A server of its own for this test; see `scripted_server.ScriptedServer`."""
     with ScriptedServer() as server:
         yield server
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run in an empty folder: Qwen-Agent's agents make one called `workspace` where they are."""
+    monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture

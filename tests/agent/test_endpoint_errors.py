@@ -5,12 +5,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
+import httpx
+import openai
 import pytest
 import trustme
 from qwen_agent.llm.schema import USER, Message
 
 from longread.agent.llm.endpoint import EndpointChat, list_models
-from longread.agent.llm.refusals import too_long
+from longread.agent.llm.refusals import too_long, translate
+from longread.agent.llm.server import Server
 from longread.agent.tokens import qwen
 from longread.serving.errors import LongreadError, PromptTooLong, ServerError
 from scripted_server import CUT, Reply, ScriptedServer, chunk
@@ -137,6 +140,15 @@ def test_no_answer_to_connect(monkeypatch):
         for filler in fillers:
             filler.close()
     assert "cannot be reached: no answer to the attempt to connect. Is it running" in said
+
+
+def test_an_attempt_at_several_addresses():
+    # "localhost" may be ::1 and 127.0.0.1: the client then reports a group.
+    error = openai.APIConnectionError(request=httpx.Request("POST", "http://localhost/v1"))  # type: ignore[arg-type]
+    error.__cause__ = OSError("All connection attempts failed")
+    error.__cause__.__cause__ = ExceptionGroup("several", [OSError(99, "no IPv6"), ConnectionRefusedError(111, "no")])
+    said = str(translate(error, Server("http://localhost")))
+    assert said == "http://localhost/v1 cannot be reached: connection refused. Is it running, and is the port right?"
 
 
 # Refused
@@ -443,6 +455,13 @@ def test_a_web_page(scripted_server: ScriptedServer, endpoint: Endpoint):
     assert server_error(endpoint()) == (
         f"{scripted_server.url} answered with a web page, 'My router'. Is this the right port and path? "
         "Usually the address ends in /v1."
+    )
+
+
+def test_a_server_that_does_not_stream(scripted_server: ScriptedServer, endpoint: Endpoint):
+    scripted_server.script(Reply.json({"choices": [{"message": {"content": "Paris."}, "finish_reason": "stop"}]}))
+    assert server_error(endpoint()) == (
+        f"{scripted_server.url} answered in one piece: longread needs a server that streams."
     )
 
 

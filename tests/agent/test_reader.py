@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from corpora import corpus, document
 from qwen_agent import Agent
 from qwen_agent.agents import GroupChat
 from qwen_agent.llm.base import BaseChatModel
 from qwen_agent.llm.schema import ASSISTANT, Message
 
+from corpora import corpus, document
 from longread.agent import Answer, LongReader
 from longread.agent.citations import sources
 from longread.agent.prompt import SYSTEM

@@ -1,5 +1,6 @@
 """Word, by mammoth: headings, lists, tables, text boxes, notes and comments, in document order."""
 
+import re
 from io import BytesIO
 from zipfile import ZipFile
 
@@ -30,7 +31,8 @@ class Docx(Format):
         # Without a source, so that a picture is its description and not itself in base64.
         picture = mammoth.images.img_element(lambda _: {"src": ""})
         result = mammoth.convert_to_html(BytesIO(data), style_map=_STYLES, convert_image=picture)
-        ignored = sorted({str(m.message).rpartition(":")[2] for m in result.messages if _IGNORED in str(m.message)})
+        messages = [str(message.message) for message in result.messages]
+        ignored = sorted({re.split("[:}]", message)[-1] for message in messages if message.startswith(_IGNORED)})
         metadata = properties(archive)
         pages, outline = sections(markdown_of(result.value))
         return Sections(

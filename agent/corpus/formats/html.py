@@ -43,9 +43,9 @@ def markdown_of(html: str) -> str:
     class Converter(MarkdownConverter):
         def convert_a(self, el, text, parent_tags):
             # Only addresses that lead somewhere from here: others are tokens without meaning.
-            if not str(el.get("href", "")).startswith(("http:", "https:", "mailto:")):
-                return text
-            return super().convert_a(el, text, parent_tags)  # pyright: ignore[reportAttributeAccessIssue]
+            address = str(el.get("href", ""))
+            elsewhere = address.startswith(("http:", "https:", "mailto:"))
+            return f"[{text}]({address})" if elsewhere and text.strip() else text
 
         def convert_img(self, el, text, parent_tags):
             return str(el.get("alt", "") or "")  # the source may be the picture itself, in base64

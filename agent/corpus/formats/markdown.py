@@ -22,21 +22,29 @@ class Markdown(Format):
 
     def open(self, data: bytes, options: ParseOptions) -> OpenFile:
         text, warnings = decode(data)
-        pages, outline = sections(text)
+        pages, outline = sections(text, as_written=True)
         title = next((title for level, title, _ in outline if level == 1), "")
         return Sections(len(pages), sections=pages, outline=outline, title=title, warnings=warnings)
 
 
-def sections(text: str) -> tuple[Sequence[RawPage], Outline]:
-    """Pages, each called after the heading that it begins with or continues, and the headings as an outline."""
+def sections(text: str, *, as_written: bool = False) -> tuple[Sequence[RawPage], Outline]:
+    """Pages, each called after the heading that it begins with or continues, and the headings as an outline.
+
+    Args:
+        as_written: the text is what the file holds, so that line numbers mean something to its reader.
+    """
     headings = _headings(text)
     pages: list[RawPage] = []
     outline: Outline = []
     current = ""
     for part in stretches(split_lines(text), headings.keys()):
         inside = [(headings[line.number], line.number) for line in part if line.number in headings]
-        begins = inside and inside[0][1] == part[0].number
-        label = inside[0][0][1] if begins else f"{current} (continued)" if current else line_label(part)
+        if inside and (inside[0][1] == part[0].number or not current):
+            label = inside[0][0][1]
+        elif current:
+            label = f"{current} (continued)"
+        else:
+            label = line_label(part) if as_written else f"part {len(pages) + 1}"
         pages.append(RawPage(label, "".join(line.text for line in part)))
         outline += [(level, title, len(pages)) for (level, title), _ in inside]
         current = inside[-1][0][1] if inside else current

@@ -28,16 +28,31 @@ class Block(NamedTuple):
     text: str
 
 
-def reading_order(blocks: Sequence[Block]) -> list[Block]:
-    """All of `blocks`, in the order in which a reader takes them."""
-    steps = list(pairwise(blocks))
-    jumps = sum(_goes_up(a, b) for a, b in steps)
-    return _cut(list(blocks)) if jumps > max(2, _JUMPS * len(steps)) else list(blocks)
+def is_ordered(blocks: Sequence[Block], turn: int = 0) -> bool:
+    """Whether text that has to be turned by `turn` quarters, clockwise, to be read is drawn in reading order."""
+    turned = [_turned(block, turn) for block in blocks]
+    return sum(_goes_up(a, b) for a, b in pairwise(turned)) <= max(2, _JUMPS * len(blocks))
+
+
+def ordered(blocks: Sequence[Block], turn: int = 0) -> list[Block]:
+    """All of `blocks` in the order in which a reader takes them, found from where they lie."""
+    turned = [(_turned(block, turn), block) for block in blocks]
+    original = dict(turned)
+    return [original[block] for block in _cut([block for block, _ in turned])]
+
+
+def _turned(block: Block, quarters: int) -> Block:
+    x0, y0, x1, y1, text = block
+    for _ in range(quarters % 4):
+        x0, y0, x1, y1 = -y1, x0, -y0, x1
+    return Block(x0, y0, x1, y1, text)
 
 
 def _goes_up(a: Block, b: Block) -> bool:
+    """Whether `b` lies above `a`, and not in a column to its right, which is where reading goes on after a column."""
     overlap = min(a.x1, b.x1) - max(a.x0, b.x0)
-    return b.y1 < a.y0 + 1 and overlap > 0.3 * min(a.x1 - a.x0, b.x1 - b.x0)
+    to_the_right = b.x0 > a.x0 and overlap < 0.3 * min(a.x1 - a.x0, b.x1 - b.x0)
+    return b.y1 < a.y0 + 1 and not to_the_right
 
 
 def _cut(blocks: list[Block]) -> list[Block]:

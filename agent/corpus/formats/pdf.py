@@ -1,12 +1,14 @@
 """PDF, by PyMuPDF."""
 
+import re
 from bisect import bisect_right
+from collections import Counter
 from functools import cached_property
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from .base import Format, OpenFile, ParseError, ParseOptions, RawPage, SecretNeeded
-from .order import Block, reading_order
+from .base import Format, OpenFile, ParseError, ParseOptions, RawPage, SecretNeeded, WrongFormat
+from .order import Block, is_ordered, ordered
 
 if TYPE_CHECKING:
     import pymupdf
@@ -23,6 +25,8 @@ _DPI = 300
 _ATTACHMENT = 17
 _FREE_TEXT, _WIDGET = 2, 19
 """Annotations whose text is drawn on the page, and therefore read with it."""
+
+_DIVIDED = re.compile(r"([^\W\d_]+)[-\u2010]\n(?=[^\W\d_]*[a-zà-ÿа-я])([^\W\d_A-ZÀ-ÞА-Я][^\W\d_]*)")
 
 NO_TEXT = "no text layer, only pictures or drawings; --ocr would read them"
 OVERPRINTED = "next to no text, over a picture that covers the page; --ocr would read it"
@@ -51,6 +55,8 @@ class Pdf(Format):
             document = pymupdf.open(stream=data, filetype="pdf")
         except (pymupdf.FileDataError, pymupdf.EmptyFileError, RuntimeError) as error:
             raise ParseError(f"not a PDF, or damaged beyond repair ({_line(error)})") from error
+        if not document.is_pdf:
+            raise WrongFormat("not a PDF; give it the extension of what it is")
         locked = bool(document.needs_pass)
         if locked and not document.authenticate(options.password):
             wrong = "the password is wrong" if options.password else "encrypted"
@@ -113,8 +119,7 @@ class PdfFile(OpenFile):
         """The page's text, and how much of it, of 1, had to be guessed from the fonts' own numbering."""
         import pymupdf
 
-        # Ligatures are expanded and words that a line end divides are joined, because flags to keep them are not set.
-        flags = pymupdf.TEXT_MEDIABOX_CLIP | pymupdf.TEXT_DEHYPHENATE
+        flags = pymupdf.TEXT_MEDIABOX_CLIP  # and none to keep ligatures, so that they are expanded
         text = self._ordered(page, flags)
         unmapped = text.count("\ufffd")
         if not unmapped:
@@ -124,9 +129,11 @@ class PdfFile(OpenFile):
     def _ordered(self, page: "pymupdf.Page", flags: int) -> str:
         raw: list[Any] = page.get_text("blocks", flags=flags)  # pyright: ignore[reportAssignmentType]
         blocks = [Block(x0, y0, x1, y1, text.strip("\n")) for x0, y0, x1, y1, text, *_ in raw if text.strip()]
-        if page.rotation:  # boxes come as on the unturned page
-            blocks = [_turned(block, page.rotation_matrix) for block in blocks]
-        return "\n".join(block.text for block in reading_order(blocks)).strip()
+        if not is_ordered(blocks):
+            turn = _turn(page, flags)
+            if not turn or not is_ordered(blocks, turn):
+                blocks = ordered(blocks, turn)
+        return _joined("\n".join(block.text for block in blocks).strip())
 
     def _picture(self, page: "pymupdf.Page") -> str | None:
         """What a page with next to no text shows instead; None where it is just short, or blank."""
@@ -157,11 +164,28 @@ class PdfFile(OpenFile):
         return sorted(self.document.get_page_labels(), key=lambda rule: rule["startpage"])
 
 
-def _turned(block: Block, matrix: "pymupdf.Matrix") -> Block:
-    import pymupdf
+def _turn(page: "pymupdf.Page", flags: int) -> int:
+    """Quarters by which most of the text has to be turned, clockwise, to run from left to right."""
+    directions: Counter[int] = Counter()
+    raw: Any = page.get_text("dict", flags=flags)
+    for line in (line for block in raw["blocks"] for line in block.get("lines", ())):
+        x, y = (round(part) for part in line["dir"])
+        directions[{(1, 0): 0, (0, -1): 1, (-1, 0): 2, (0, 1): 3}.get((x, y), 0)] += len(line["spans"])
+    return directions.most_common(1)[0][0] if directions else 0
 
-    box = pymupdf.Rect(block[:4]) * matrix
-    return Block(box.x0, box.y0, box.x1, box.y1, block.text)
+
+def _joined(text: str) -> str:
+    """Words that a line end divides, put together: MuPDF has an option for it that its blocks do not heed.
+
+    The hyphen goes, unless it is a soft one's, or the page has the word with it elsewhere and not without it.
+    """
+
+    def join(match: re.Match[str]) -> str:
+        before, after = match.groups()
+        with_hyphen, without = f"{before}-{after}", before + after
+        return with_hyphen if with_hyphen in text and without not in text else without
+
+    return _DIVIDED.sub(join, text.replace("\u00ad\n", ""))
 
 
 def _numeral(number: int, style: str) -> str:

@@ -59,6 +59,8 @@ def _chart(chart: Any) -> str:
     tables = []
     for plot in chart.plots:
         series = list(plot.series)
+        if not series:
+            continue
         categories = [str(c) for c in plot.categories]
         rows = [["", *(s.name or "" for s in series)]]
         for i in range(max([len(categories), *(len(tuple(s.values)) for s in series)], default=0)):

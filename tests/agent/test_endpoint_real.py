@@ -1,0 +1,138 @@
+"""The endpoint model against a real server of another project, with a real model: `transformers serve`."""
+
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+from qwen_agent.agents import FnCallAgent
+from qwen_agent.llm.schema import USER, Message
+from qwen_agent.tools.base import BaseTool
+
+from longread.agent.errors import ConfigError
+from longread.agent.llm.endpoint import EndpointChat, list_models
+from longread.agent.tokens import qwen
+from longread.serving.errors import ServerError
+from longread.serving.events import Usage
+
+pytestmark = pytest.mark.usefixtures("elsewhere")
+QUESTION = [Message(USER, "What is the capital of France?")]
+
+
+class Clock(BaseTool):
+    name = "clock"
+    description = "The time."
+    parameters: ClassVar = {"type": "object", "properties": {}, "required": []}
+
+    def call(self, params, **kwargs) -> str:
+        return "Noon."
+
+
+@pytest.fixture(scope="session")
+def model_folder(model_cache: Path) -> Path:
+    from longread.serving.models import DEFAULT_MODEL, obtain
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LONGREAD_CACHE_DIR", str(model_cache))
+        return obtain(DEFAULT_MODEL)
+
+
+@pytest.fixture(scope="session")
+def server(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a running `transformers serve`."""
+    folder = tmp_path_factory.mktemp("serve")
+    (folder / "hub").mkdir()
+    log = folder / "log"
+    command = [Path(sys.executable).with_name("transformers"), "serve", model_folder, "--port", "0"]
+    options = ["--host", "127.0.0.1", "--device", "cpu", "--dtype", "float32"]
+    environment = {**os.environ, "HF_HOME": str(folder), "HF_HUB_OFFLINE": "1"}
+    with log.open("wb") as output:
+        process = subprocess.Popen([*command, *options], env=environment, stdout=output, stderr=subprocess.STDOUT)
+    try:
+        deadline = time.monotonic() + 180
+        while not (address := re.search(r"running on (http://127\.0\.0\.1:\d+)", log.read_text(errors="replace"))):
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.1)
+        yield address[1]
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture
+def model(server: str, model_folder: Path) -> EndpointChat:
+    return EndpointChat(
+        {"server": server, "model": str(model_folder), "generate_cfg": {"max_tokens": 16, "temperature": 0}}
+    )
+
+
+def test_an_answer_streams_and_is_counted(model: EndpointChat):
+    answers = [message for (message,) in model.chat(QUESTION)]
+    texts = sorted({message.content for message in answers}, key=len)
+    assert "Paris" in texts[-1]
+    assert len(texts) > 3, "it came in pieces"
+    assert answers[-1].content == texts[-1]
+    assert answers[-1].extra["finish_reason"] == "stop"
+    usage = Usage(**answers[-1].extra["usage"])
+    assert not usage.estimated
+    assert usage.prompt_tokens > qwen().count(QUESTION[0].content)
+    assert 4 < usage.output_tokens <= 16
+    assert 0 < usage.ttft < usage.seconds
+
+
+def test_the_end_of_the_tokens_is_reported(model: EndpointChat):
+    *_, (message,) = model.chat(QUESTION, extra_generate_cfg={"max_tokens": 2})
+    assert message.extra["finish_reason"] == "length"
+    assert message.extra["usage"]["output_tokens"] == 2
+
+
+def test_closing_stops_the_server(model: EndpointChat):
+    # It generates one answer at a time: if this one went on, the next question would wait for its end.
+    tokens = 4000
+    answers = model.chat([Message(USER, "Tell me a very long story.")], extra_generate_cfg={"max_tokens": tokens})
+    words, first = 0, 0.0
+    for (message,) in answers:
+        words = len(message.content.split())
+        first = first or (time.perf_counter() if words else 0.0)
+        if words > 10:
+            break
+    whole = (time.perf_counter() - first) / words * tokens
+    answers.close()
+    *_, (after,) = model.chat(QUESTION)
+    assert "Paris" in after.content
+    assert after.extra["usage"]["seconds"] < whole / 4
+
+
+def test_an_agent_with_tools(model: EndpointChat):
+    # The model has not learnt to call them: what is shown is that the server takes the request.
+    agent = FnCallAgent(llm=model, function_list=[Clock()])
+    response = agent.run_nonstream(QUESTION)
+    assert "Paris" in response[-1].content
+
+
+def test_its_refusals_are_understood(model: EndpointChat, server: str):
+    with pytest.raises(
+        ServerError, match=r"refused the request \(422\): Unexpected fields in the request: .'top_k'.\.$"
+    ):
+        list(model.chat(QUESTION, extra_generate_cfg={"top_k": 3}))
+    other = EndpointChat({"server": server, "model": "another"})
+    with pytest.raises(ServerError, match=r"refused the request \(400\): Server is pinned to .*requested 'another'\.$"):
+        list(other.chat(QUESTION))
+
+
+def test_it_says_neither_its_models_nor_their_window_nor_how_it_counts(model: EndpointChat, server: str):
+    assert list_models(server) == []
+    with pytest.raises(ConfigError, match="lists no models: say which one to ask for"):
+        EndpointChat({"server": server})
+    assert model.window is None
+    assert model.tokenizer is None

@@ -1,0 +1,118 @@
+"""A conversation at a real terminal: a pseudo-terminal, typed at, and a screen that is looked at."""
+
+import os
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pexpect
+import pyte
+import pytest
+
+from scripted_server import Reply, ScriptedServer
+
+AGENT = str(Path(sys.executable).with_name("agent"))
+
+
+class Terminal:
+    """`agent chat` on a terminal of 100 by 40."""
+
+    def __init__(self, arguments: list[str], home: Path):
+        self.screen = pyte.Screen(100, 40)
+        self._stream = pyte.Stream(self.screen)
+        env = {**os.environ, "TERM": "xterm-256color", "XDG_STATE_HOME": str(home), "PROMPT_TOOLKIT_NO_CPR": "1"}
+        self.child = pexpect.spawn(
+            AGENT, arguments, dimensions=(40, 100), env=env, timeout=60, encoding="utf-8", codec_errors="replace"
+        )
+        self.child.logfile_read = self
+
+    def write(self, data: str) -> None:
+        self._stream.feed(data)
+
+    def flush(self) -> None:
+        pass
+
+    @property
+    def text(self) -> str:
+        return "\n".join(line.rstrip() for line in self.screen.display)
+
+
+@pytest.fixture
+def chat(scripted_server: ScriptedServer, tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
+    book = tmp_path / "book.txt"
+    book.write_text("One token of the 7B model takes 57,344 bytes of K/V cache.\n")
+    open_terminals: list[Terminal] = []
+
+    def start(*arguments: str) -> Terminal:
+        command = ["chat", *arguments, "-f", str(book), "--server", scripted_server.url]
+        open_terminals.append(Terminal(command, tmp_path))
+        return open_terminals[-1]
+
+    yield start
+    for terminal in open_terminals:
+        terminal.child.close(force=True)
+
+
+def test_a_conversation(scripted_server: ScriptedServer, chat: Callable[..., Terminal]) -> None:
+    scripted_server.default = Reply.text("It takes **57,344 bytes**.\n\n- one\n- two\n", pieces=12, pause=0.02)
+    terminal = chat()
+    terminal.child.expect("›")
+    terminal.child.sendline("How many bytes?")
+    terminal.child.expect("first token")
+    terminal.child.expect("›")
+    terminal.child.sendline("/quit")
+    terminal.child.expect(pexpect.EOF)
+    assert "It takes 57,344 bytes." in terminal.text
+    assert "**" not in terminal.text
+    assert " • one\n • two" in terminal.text
+    assert "Pages with these words (found by lookup): [book:1]" in terminal.text
+    assert re.search(r"prompt \d+ tokens, answer \d+ tokens, first token", terminal.text)
+    assert terminal.text.count("It takes") == 1  # what was streamed is not printed twice
+
+
+def test_ctrl_c_stops_the_answer_and_keeps_the_conversation(
+    scripted_server: ScriptedServer, chat: Callable[..., Terminal]
+) -> None:
+    scripted_server.script(Reply.text("word " * 400, pieces=400, pause=0.05), Reply.text("Second."))
+    terminal = chat("First?")
+    terminal.child.expect("word word word")
+    terminal.child.sendintr()
+    terminal.child.expect("stopped")
+    assert scripted_server.chats[0].gone.wait(5)
+    terminal.child.expect("›")
+    terminal.child.sendline("Second?")
+    terminal.child.expect("first token")
+    terminal.child.sendline("/quit")
+    terminal.child.expect(pexpect.EOF)
+    messages = scripted_server.chats[1].json["messages"]
+    assert messages[1]["content"].endswith("First?")
+    assert messages[2]["role"] == "assistant"
+    assert messages[2]["content"].startswith("word word")
+    assert messages[3]["content"] == "Second?"
+
+
+def test_ctrl_c_while_the_server_reads_forgets_the_question(
+    scripted_server: ScriptedServer, chat: Callable[..., Terminal]
+) -> None:
+    scripted_server.script(Reply.text("Too late.", pause=30.0), Reply.text("Second."))
+    terminal = chat("First?")
+    terminal.child.expect("the server is reading")
+    while not scripted_server.chats:
+        time.sleep(0.05)
+    terminal.child.sendintr()
+    terminal.child.expect("the question is forgotten")
+    terminal.child.sendline("Second?")
+    terminal.child.expect("first token")
+    assert [m["content"] for m in scripted_server.chats[1].json["messages"]][-1].endswith("Second?")
+    assert len(scripted_server.chats[1].json["messages"]) == 2
+
+
+def test_ctrl_d_leaves(chat: Callable[..., Terminal]) -> None:
+    terminal = chat()
+    terminal.child.expect("›")
+    terminal.child.sendeof()
+    terminal.child.expect(pexpect.EOF)
+    terminal.child.close()
+    assert terminal.child.exitstatus == 0

@@ -1,0 +1,14 @@
+"""Loading as most of these tests do it."""
+
+from pathlib import Path
+
+from longread.agent.corpus import Corpus, Document, LoadOptions
+
+
+def load(path: Path | str, **options: object) -> Document:
+    """The one document at `path`, without the cache."""
+    return Corpus.load([path], options=LoadOptions.model_validate({"cache": False, **options})).documents[0]
+
+
+def text_of(document: Document) -> str:
+    return "\n".join(page.text for page in document.pages)

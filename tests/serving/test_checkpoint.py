@@ -1,0 +1,218 @@
+"""What the engine loads, and what it refuses."""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import psutil
+import pytest
+import torch
+
+from engines import edit_json, user
+from longread.serving import hardware
+from longread.serving.chat_tokenizer import ChatTokenizer
+from longread.serving.checkpoint import declared_sampling, load_config, stop_ids, window_of
+from longread.serving.embedded import Engine
+from longread.serving.errors import ModelUnusable
+from longread.serving.models import Sampling
+
+
+@pytest.fixture
+def copy(tiny: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(tiny, tmp_path / "copy"))
+
+
+class TestRefused:
+    @pytest.mark.parametrize(
+        ("changes", "message"),
+        [
+            ({"model_type": "gpt2"}, r"copy is a gpt2 model; the embedded engine runs llama, qwen2, .* as an endpoint"),
+            ({"model_type": "nonsense"}, r"copy: transformers cannot read config.json: .*`nonsense`"),
+            (
+                {"layer_types": ["full_attention", "sliding_attention", "full_attention"]},
+                "has layers with sliding windows",
+            ),
+            (
+                {"rope_parameters": {"rope_type": "dynamic", "rope_theta": 1e4, "factor": 2.0}},
+                "uses dynamic RoPE, whose cached keys depend on the prompt's length",
+            ),
+        ],
+    )
+    def test_configurations(self, copy: Path, changes: dict[str, Any], message: str) -> None:
+        edit_json(copy / "config.json", **changes)
+        with pytest.raises(ModelUnusable, match=message):
+            Engine.load(copy)
+
+    def test_broken_weights(self, copy: Path) -> None:
+        (copy / "model.safetensors").write_bytes(b"garbage" * 100)
+        with pytest.raises(ModelUnusable, match=r"the weights in .*copy cannot be loaded on cpu: "):
+            Engine.load(copy, prefix_store=None)
+
+    def test_weights_that_lack_a_tensor(self, copy: Path) -> None:
+        from safetensors.torch import load_file, save_file
+
+        weights = load_file(copy / "model.safetensors")
+        del weights["model.layers.1.mlp.up_proj.weight"]
+        save_file(weights, copy / "model.safetensors", metadata={"format": "pt"})
+        with pytest.raises(ModelUnusable, match=r"lack 1 tensors, model.layers.1.mlp.up_proj.weight among them"):
+            Engine.load(copy, prefix_store=None)
+
+    def test_no_chat_template(self, copy: Path) -> None:
+        (copy / "chat_template.jinja").unlink()
+        with pytest.raises(
+            ModelUnusable, match=r"has no chat template: it is not a chat model, or chat_template.jinja is"
+        ):
+            Engine.load(copy)
+
+    def test_no_tokenizer(self, copy: Path) -> None:
+        (copy / "tokenizer.json").unlink()
+        with pytest.raises(ModelUnusable, match=r"copy has no tokenizer.json, and only such tokenizers are used here"):
+            Engine.load(copy)
+
+    @pytest.mark.parametrize(
+        ("settings", "message"),
+        [
+            ({"window": 4097}, r"a window of 4,097 tokens was asked for; .*qwen2 has 4,096"),
+            ({"window": 0}, "a window of 0 tokens was asked for"),
+            ({"dtype": "int8"}, "dtype is 'int8'; it is float32, bfloat16, float16"),
+            ({"device": "cuda:99"}, r"device is 'cuda:99'; it is cpu or cuda, and torch sees \d CUDA devices here"),
+            ({"device": "tpu"}, "device is 'tpu'; it is cpu or cuda"),
+        ],
+    )
+    def test_settings(self, tiny: Path, settings: dict[str, Any], message: str) -> None:
+        with pytest.raises(ModelUnusable, match=message):
+            Engine.load(tiny, **settings)
+
+    def test_without_the_extra(self, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(sys.modules, "transformers", None)
+        with pytest.raises(ModelUnusable, match=r"needs torch and transformers .* pip install 'longread\[embedded\]'"):
+            Engine.load(tiny)
+
+
+class TestTaken:
+    def test_dtype_and_window(self, tiny: Path) -> None:
+        with Engine.load(tiny, device="cpu", dtype="bfloat16", window=100, prefix_store=None) as engine:
+            assert engine.window == 100
+            assert engine.model_name == "qwen2"
+            assert list(engine.stream(user("Hello"), max_tokens=2))
+
+    def test_a_dual_chunk_model_is_held_to_its_trained_window(self, copy: Path) -> None:
+        dual_chunk = {"chunk_size": 2048, "local_size": 128, "original_max_position_embeddings": 2048}
+        edit_json(copy / "config.json", dual_chunk_attention_config=dual_chunk)
+        assert window_of(load_config(copy)) == 2048
+
+    def test_sampling_is_the_authors(self) -> None:
+        def generation(**values: Any) -> Any:
+            nothing = {"do_sample": False, "temperature": None, "top_p": None, "repetition_penalty": None}
+            return SimpleNamespace(**{**nothing, **values})
+
+        assert declared_sampling(generation()) == Sampling()
+        assert declared_sampling(generation(temperature=0.6)) == Sampling()
+        assert declared_sampling(generation(do_sample=True, temperature=0.7, top_p=0.8, repetition_penalty=1.05)) == (
+            Sampling(temperature=0.7, top_p=0.8, repetition_penalty=1.05)
+        )
+        assert declared_sampling(generation(do_sample=True)) == Sampling(temperature=1.0)
+
+    def test_stop_ids(self) -> None:
+        assert stop_ids(SimpleNamespace(eos_token_id=None), None) == frozenset()
+        assert stop_ids(SimpleNamespace(eos_token_id=5), 7) == {5, 7}
+        assert stop_ids(SimpleNamespace(eos_token_id=[5, 6]), 6) == {5, 6}
+
+
+class TestRendering:
+    @pytest.fixture
+    def tokenizer(self, copy: Path) -> ChatTokenizer:
+        """With a template that shows what it gets."""
+        (copy / "chat_template.jinja").write_text(
+            "{% if tools %}{{ tools | tojson }}{% endif %}{% for m in messages %}{% if m.role == 'odd' %}"
+            "{{ raise_exception('odd role') }}{% endif %}[{{ m.role }}:{{ m.content }}{% for call in m.tool_calls %}"
+            "{{ call.function.name }}{{ call.function.arguments.n }}{% endfor %}]{% endfor %}"
+        )
+        return ChatTokenizer(copy)
+
+    def text(self, tokenizer: ChatTokenizer, messages: list[dict[str, Any]], tools: Any = None) -> str:
+        return tokenizer.backend.decode(tokenizer.render(messages, tools))
+
+    def test_parts_calls_and_results(self, tokenizer: ChatTokenizer) -> None:
+        messages = [
+            {"role": "user", "content": [{"type": "text", "text": "one "}, {"type": "text", "text": "two"}]},
+            {
+                "role": "assistant",
+                "content": None,
+                "tool_calls": [{"function": {"name": "f", "arguments": '{"n": 3}'}}],
+            },
+            {"role": "tool", "tool_call_id": "1", "content": "four"},
+        ]
+        assert self.text(tokenizer, messages) == "[user:one two][assistant:f3][tool:four]"
+
+    def test_tools(self, tokenizer: ChatTokenizer) -> None:
+        tool = {"type": "function", "function": {"name": "f", "parameters": {}}}
+        assert self.text(tokenizer, user("x"), [tool]).startswith(json.dumps([tool])[:20])
+
+    def test_tools_without_a_place_for_them(self, tiny: Path) -> None:
+        with pytest.raises(ModelUnusable, match="chat template has no place for tools: describe them in the system"):
+            ChatTokenizer(tiny).render(user("x"), [{"type": "function", "function": {"name": "f"}}])
+
+    def test_a_template_that_refuses(self, tokenizer: ChatTokenizer) -> None:
+        with pytest.raises(ModelUnusable, match="this model's chat template refuses the messages: odd role"):
+            tokenizer.render([{"role": "odd", "content": "x"}])
+
+    def test_pictures(self, tokenizer: ChatTokenizer) -> None:
+        with pytest.raises(
+            ModelUnusable, match="a message has a part of type 'image_url', and this model reads text only"
+        ):
+            tokenizer.render([{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}])
+
+    def test_the_rules_are_those_of_tokenizer_json(self, small_model: Path) -> None:
+        assert ChatTokenizer(small_model).count(["one\n\ntwo", "one\n\n", "in   2024"]) == [4, 2, 6]
+
+    def test_the_name_is_of_the_rules(self, tiny_models: dict[str, Path], copy: Path) -> None:
+        assert ChatTokenizer(tiny_models["llama"]).name == ChatTokenizer(tiny_models["qwen3"]).name
+        name = ChatTokenizer(copy).name
+        edit_json(copy / "tokenizer.json", normalizer={"type": "NFC"})
+        assert ChatTokenizer(copy).name != name
+
+
+class TestHardware:
+    @pytest.mark.parametrize(
+        ("avx512", "amx", "dtype"),
+        [(False, False, torch.float32), (True, False, torch.bfloat16), (False, True, torch.bfloat16)],
+    )
+    def test_the_dtype_of_a_cpu(
+        self, monkeypatch: pytest.MonkeyPatch, avx512: bool, amx: bool, dtype: torch.dtype
+    ) -> None:
+        monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx512)
+        monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
+        assert hardware.default_dtype(torch.device("cpu")) == dtype
+
+    def test_a_gpu(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (100, 1000))
+        monkeypatch.setattr(torch.cuda, "memory_reserved", lambda _: 30)
+        monkeypatch.setattr(torch.cuda, "memory_allocated", lambda _: 10)
+        assert hardware.device(None) == torch.device("cuda")
+        assert hardware.device("cuda:1") == torch.device("cuda:1")
+        assert hardware.device("cpu") == torch.device("cpu")
+        assert hardware.free_memory(torch.device("cuda")) == 120
+        for capability, dtype in (((7, 5), torch.float16), ((9, 0), torch.bfloat16)):
+            monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _, found=capability: found)
+            assert hardware.default_dtype(torch.device("cuda")) == dtype
+
+    def test_a_thread_a_physical_core(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        used: list[int] = []
+        monkeypatch.setattr(torch, "set_num_threads", used.append)
+        monkeypatch.setattr(psutil, "cpu_count", lambda logical: 4)
+        monkeypatch.setattr(hardware.os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+        monkeypatch.setenv("OMP_NUM_THREADS", "1")
+        hardware.use_physical_cores()
+        assert used == []
+        monkeypatch.delenv("OMP_NUM_THREADS")
+        hardware.use_physical_cores()
+        assert used == [4]
+        monkeypatch.setattr(hardware.os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
+        hardware.use_physical_cores()
+        assert used == [4, 2]
