@@ -20,6 +20,7 @@ $(VENV)/.embedded: pyproject.toml constraints.txt | $(BIN)/python
 
 $(VENV)/.dev: $(VENV)/.embedded
 	$(PIP) --editable '.[embedded,dev]'
+	mkdir -p $(VENV)/typing && ln -sfn ../.. $(VENV)/typing/longread  # for pyright: see pyproject.toml
 	touch $@
 
 chat: $(VENV)/.embedded

@@ -35,7 +35,7 @@ def record() -> pyte.Screen:
         COMMAND.split()[1:],
         cwd=str(ROOT),
         dimensions=(ROWS, COLUMNS),
-        env={**os.environ, "TERM": "xterm-256color", "COLUMNS": str(COLUMNS), "LINES": str(ROWS), "PROMPT_TOOLKIT_NO_CPR": "1"},
+        env={**os.environ, "TERM": "xterm-256color", "PROMPT_TOOLKIT_NO_CPR": "1"},
         timeout=600,
         encoding="utf-8",
     )

@@ -15,7 +15,7 @@ from longread.agent import Corpus, LongReader
 
 
 class ReadThenEdit(Agent):
-    """Answers from the book, then rewrites the answer in one sentence. Any Qwen-Agent agent could stand in either place."""
+    """Answers from the book, then rewrites the answer in one sentence. Any Qwen-Agent agent could stand in for either."""
 
     def __init__(self, corpus: Corpus):
         super().__init__(name="read-then-edit")
@@ -24,11 +24,11 @@ class ReadThenEdit(Agent):
             llm=self.reader.llm, system_message="Rewrite what you are given in one short sentence."
         )
 
-    def _run(self, messages: list[Message], **kwargs: Any) -> Iterator[list[Message]]:
-        found: list[Message] = []
-        for found in self.reader.run(messages, **kwargs):
+    def _run(self, messages: list[Message], lang: str = "en", **kwargs: Any) -> Iterator[list[Message]]:
+        found: list[Any] = []
+        for found in self.reader.run(messages, lang=lang, **kwargs):
             yield found
-        for edited in self.editor.run([Message(role="user", content=found[-1].content)], **kwargs):
+        for edited in self.editor.run([Message(role="user", content=found[-1].content)], lang=lang):
             yield [*found, *edited]
 
 
