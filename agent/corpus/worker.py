@@ -118,7 +118,8 @@ def _parse(job: Job, file: OpenFile, out: int) -> None:
 def _describe(error: Exception) -> Message:
     """An error as a kind and a line."""
     text = " ".join(str(error).split()) or type(error).__name__
-    if isinstance(error, MemoryError) or "malloc" in text:
+    # MuPDF names the allocation that failed: "malloc (…) failed", "calloc (…) failed", "realloc (…) failed"
+    if isinstance(error, MemoryError) or "alloc (" in text:
         return {"kind": "memory", "text": text}
     if isinstance(error, RecursionError):
         return {"kind": "error", "text": "nested too deeply"}
