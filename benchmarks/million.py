@@ -85,20 +85,20 @@ def theirs(paths: list[str], url: str, cache: str, limit: int | None) -> list[di
         parser = SimpleDocParser({"path": cache})
         text = stages.run(
             "parse, cold",
-            lambda: "\n".join(parser.call({"url": path}) for path in paths),
+            lambda: "\n".join(str(parser.call({"url": path})) for path in paths),
             lambda text: f"{len(text):,} characters",
         )
         parsed.write_text(text)
         stages.run(
             "parse, warm",
-            lambda: "\n".join(parser.call({"url": path}) for path in paths),
+            lambda: "\n".join(str(parser.call({"url": path})) for path in paths),
             lambda t: f"{len(t):,} characters",
         )
         stages.run("count", lambda: count_tokens(text), lambda n: f"{n:,} tokens")
     generate = {} if limit is None else {"max_input_tokens": limit}
     llm = {"model": "scripted", "model_server": url, "api_key": "EMPTY", "model_type": "oai", "generate_cfg": generate}
     agent = BasicAgent(llm=llm)
-    messages = [{"role": "user", "content": f"{text}\n\n{QUESTION}"}]
+    messages: list[Any] = [{"role": "user", "content": f"{text}\n\n{QUESTION}"}]
     name = "ask, with its default limit" if limit is None else f"ask, with its limit set to {limit:,}"
     stages.run(name, lambda: agent.run_nonstream(messages), lambda answer: repr(answer[-1]["content"]))
     return stages.rows
@@ -133,7 +133,7 @@ def main() -> None:
         return connection.recv()
 
     with tempfile.TemporaryDirectory() as cache:
-        rows = [{"side": "longread", **row} for row in _apart(ours, paths, url, f"{cache}/ours")]
+        rows = [{"side": "longread", **row} for row in report.apart(ours, paths, url, f"{cache}/ours")]
         texts = rows[-1].pop("page_texts")
         content = last_chat()[1]["content"]
         missing = [text[:40] for text in texts if text not in content]
@@ -145,7 +145,7 @@ def main() -> None:
         rows[-1]["result"] += f"; {arrived:,} tokens arrived, all {len(texts):,} pages among them"
         if not arguments.ours_only:
             for limit in (None, 4_000_000):
-                found = _apart(theirs, paths, url, f"{cache}", limit)
+                found = report.apart(theirs, paths, url, f"{cache}", limit)
                 content = last_chat()[-1]["content"]
                 found[-1]["result"] += f"; {_tokens(content):,} tokens arrived"
                 rows += [{"side": "Qwen-Agent", **row} for row in found]
@@ -159,27 +159,6 @@ def main() -> None:
     files = [{"file": Path(path).name, "bytes": Path(path).stat().st_size} for path in paths]
     kept = report.keep("million", {"machine": machine, "files": files, "rows": rows})
     print(f"\n{machine['cpu']}, {machine['cores']} cores; {kept}")
-
-
-def _apart(side: Callable[..., list[dict[str, Any]]], *arguments: Any) -> list[dict[str, Any]]:
-    """Run a side in a fresh process."""
-    context = multiprocessing.get_context("spawn")
-    queue = context.SimpleQueue()
-    process = context.Process(target=_report, args=(queue, side, arguments))
-    process.start()
-    result = queue.get()
-    process.join()
-    if isinstance(result, str):
-        sys.exit(result)
-    return result
-
-
-def _report(queue: Any, side: Callable[..., list[dict[str, Any]]], arguments: tuple[Any, ...]) -> None:
-    try:
-        queue.put(side(*arguments))
-    except BaseException as error:
-        queue.put(f"{side.__name__}: {type(error).__name__}: {error}")
-        raise
 
 
 def _corpus(corpus: Any) -> str:

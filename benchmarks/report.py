@@ -1,10 +1,12 @@
 """What every benchmark shares: naming the machine, printing a table, keeping the figures."""
 
 import json
+import multiprocessing
 import os
 import platform
 import subprocess
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -42,6 +44,25 @@ def keep(name: str, results: dict[str, Any]) -> Path:
     path = RESULTS / f"{name}.json"
     path.write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return path
+
+
+def apart(work: Callable[..., Any], *arguments: Any) -> Any:
+    """What `work` returns, run in a fresh process, so that its imports and its peak memory are its own."""
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe()
+    process = context.Process(target=_send, args=(there, work, arguments))
+    process.start()
+    there.close()
+    try:
+        return here.recv()
+    except EOFError:
+        sys.exit(f"{work.__name__} failed")
+    finally:
+        process.join()
+
+
+def _send(connection: Any, work: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+    connection.send(work(*arguments))
 
 
 def debian_pdfs(packages: Sequence[str], folder: Path) -> list[Path]:

@@ -15,7 +15,7 @@ from longread.agent import Corpus, LongReader
 
 
 class ReadThenEdit(Agent):
-    """Answers from the book, then rewrites the answer in one sentence. Any Qwen-Agent agent could stand in for either."""
+    """Answers from the book, then rewrites the answer in one sentence. Any agent could stand in for either."""
 
     def __init__(self, corpus: Corpus):
         super().__init__(name="read-then-edit")
@@ -24,12 +24,15 @@ class ReadThenEdit(Agent):
             llm=self.reader.llm, system_message="Rewrite what you are given in one short sentence."
         )
 
-    def _run(self, messages: list[Message], lang: str = "en", **kwargs: Any) -> Iterator[list[Message]]:
+    def _run(self, messages: list[Message], lang: str = "en", **kwargs: Any) -> Iterator[list[Any]]:
         found: list[Any] = []
         for found in self.reader.run(messages, lang=lang, **kwargs):
             yield found
-        for edited in self.editor.run([Message(role="user", content=found[-1].content)], lang=lang):
-            yield [*found, *edited]
+        draft: list[Any] = []
+        draft.append(Message(role="user", content=found[-1].content))
+        for edited in self.editor.run(draft, lang=lang):
+            answer: list[Any] = [*found, *edited]
+            yield answer
 
 
 if __name__ == "__main__":

@@ -31,16 +31,20 @@ class ChatTokenizer:
         self._tokenizer: Any = tokenizer
         self.backend = tokenizer.backend_tokenizer
 
-    @cached_property
+    @property
     def name(self) -> str:
         """Identifies the vocabulary and its rules: equal names count equally."""
+        return self._name
+
+    @cached_property
+    def _name(self) -> str:
         return hashlib.sha256(self.backend.to_str().encode()).hexdigest()[:16]
 
     @property
     def eos(self) -> int | None:
         return self._tokenizer.eos_token_id
 
-    def count(self, texts: Sequence[str]) -> list[int]:
+    def counts(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text. Control tokens in it count as plain text."""
         return [len(encoding) for encoding in self._plain.encode_batch_fast(list(texts), add_special_tokens=False)]
 

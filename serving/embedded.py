@@ -38,7 +38,7 @@ class Engine:
         self.model_name = checkpoint.name
         self.window = checkpoint.window
         self.sampling = checkpoint.sampling
-        self._tokenizer = checkpoint.tokenizer
+        self.tokenizer = checkpoint.tokenizer
         self._stop_ids = checkpoint.stop_ids
         self._runner: Runner | None = Runner(checkpoint, chunk=chunk, disk=prefix_store)
         self._turns = Turns()
@@ -76,20 +76,11 @@ class Engine:
             prefix_store=PrefixStore() if prefix_store == "default" else prefix_store,
         )
 
-    @property
-    def tokenizer_name(self) -> str:
-        """Identifies the vocabulary: equal names count equally."""
-        return self._tokenizer.name
-
-    def count(self, texts: Sequence[str]) -> list[int]:
-        """Tokens of each text, control tokens in it counted as plain text."""
-        return self._tokenizer.count(texts)
-
     def render(
         self, messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]] | None = None
     ) -> list[int]:
         """The prompt that `stream` would read, as token ids."""
-        return self._tokenizer.render(messages, tools)
+        return self.tokenizer.render(messages, tools)
 
     def stream(
         self,
@@ -132,7 +123,7 @@ class Engine:
         sampler = Sampler(
             prompt, temperature=temperature, top_p=top_p, repetition_penalty=repetition_penalty, seed=seed
         )
-        text = TextStream(self._tokenizer.backend, prompt, stop)
+        text = TextStream(self.tokenizer.backend, prompt, stop)
         return self._answer(prompt, max_tokens, sampler, text, started)
 
     def close(self) -> None:

@@ -42,5 +42,6 @@ def test_its_python_runs() -> None:
         [sys.executable, "-c", snippet], cwd=ROOT, capture_output=True, text=True, timeout=600, env=dict(os.environ)
     )
     assert result.returncode == 0, result.stderr
-    assert "8,192" in result.stdout
-    assert "[handbook:1] lookup" in result.stdout
+    assert "8,192 tokens" in result.stdout
+    assert "Apache-2.0" in result.stdout
+    assert "[handbook:8] lookup" in result.stdout

@@ -1,7 +1,7 @@
 """A chat model in this process, for any Qwen-Agent agent."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import Any
 from weakref import WeakValueDictionary
@@ -33,18 +33,6 @@ _DEFAULT_MAX_TOKENS = 512
 
 _engines: WeakValueDictionary[tuple[Any, ...], Engine] = WeakValueDictionary()
 _loading = threading.Lock()
-
-
-class EngineTokenizer:
-    """How the model of `engine` counts."""
-
-    def __init__(self, engine: Engine):
-        self._engine = engine
-        self.name = engine.tokenizer_name
-
-    def counts(self, texts: Sequence[str]) -> list[int]:
-        """Tokens of each text, control tokens in it counted as plain text."""
-        return self._engine.count(texts)
 
 
 @register_llm("longread-embedded")
@@ -89,7 +77,7 @@ class EmbeddedChat(BaseFnCallModel):
             on_event=cfg.get("on_event"),
         )
         self.window = self.engine.window
-        self.tokenizer = EngineTokenizer(self.engine)
+        self.tokenizer = self.engine.tokenizer
 
     def _chat_stream(
         self, messages: list[Message], delta_stream: bool, generate_cfg: dict[str, Any]

@@ -35,7 +35,7 @@ def test_ask_prints_the_answer_and_under_it_where_it_stands(book: str, server: S
     assert result.exit_code == 0, result.output
     assert result.stdout == "It takes 57,344 bytes [book:1].\n"
     assert "Pages with these words (found by lookup): [book:1]" in result.stderr
-    assert re.search(r"prompt 136 tokens, answer \d+ tokens, first token \d\.\d\d s", result.stderr)
+    assert re.search(r"prompt 139 tokens, answer \d+ tokens, first token \d\.\d\d s", result.stderr)
     assert "book.txt: 1 page, " in result.stderr
 
 
@@ -48,7 +48,7 @@ def test_ask_json_has_the_answer_its_citations_and_its_cost(book: str, server: S
         ("book", 1, "model"),
         ("book", 1, "lookup"),
     ]
-    assert found["usage"]["prompt_tokens"] == 136
+    assert found["usage"]["prompt_tokens"] == 139
     assert found["model"] == "scripted"
     assert found["documents"][0]["pages"] == 1
     assert len(found["documents"][0]["id"]) == 64
@@ -56,7 +56,7 @@ def test_ask_json_has_the_answer_its_citations_and_its_cost(book: str, server: S
 
 def test_question_and_document_can_come_from_a_pipe(book: str, server: ScriptedServer) -> None:
     assert run("ask", "-", "-f", book, "--server", server.url, stdin="How many bytes?\n").exit_code == 0
-    assert server.chats[-1].json["messages"][-1]["content"].endswith("</document>\nHow many bytes?")
+    assert server.chats[-1].json["messages"][-1]["content"].endswith("</document>\nQuestion: How many bytes?")
     assert run("ask", "What?", "-f", "-", "--server", server.url, stdin="piped text, 42 words\n").exit_code == 0
     assert "piped text, 42 words" in server.chats[-1].json["messages"][-1]["content"]
     both = run("ask", "-", "-f", "-", "--server", server.url, stdin="x")

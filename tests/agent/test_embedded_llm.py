@@ -2,6 +2,7 @@
 
 import gc
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -73,7 +74,7 @@ class TestStream:
         answers = [answer for (answer,) in chat.chat(QUESTION, stream=True)]
         assert {answer.role for answer in answers} == {"assistant"}
         texts = [answer.content for answer in answers]
-        assert all(after.startswith(before) for before, after in zip(texts, texts[1:], strict=False))
+        assert all(after.startswith(before) for before, after in pairwise(texts))
         assert "Paris" in texts[-1]
         assert texts[0] == ""
         prefills = [Prefill(**answer.extra["prefill"]) for answer in answers if "prefill" in (answer.extra or {})]
@@ -87,13 +88,13 @@ class TestStream:
         (answer,) = chat.chat(QUESTION, stream=False)
         *_, (streamed,) = chat.chat(QUESTION, stream=True)
         assert answer.content == streamed.content
-        assert answer.extra["finish_reason"] == "length"
-        assert Usage(**answer.extra["usage"]).output_tokens == 12
+        assert answer.extra["finish_reason"] == streamed.extra["finish_reason"] == "stop"
+        assert Usage(**answer.extra["usage"]).output_tokens == Usage(**streamed.extra["usage"]).output_tokens
 
     def test_dicts_in_dicts_out(self, chat: EmbeddedChat) -> None:
         *_, (answer,) = chat.chat([{"role": "user", "content": "Say hello."}], stream=True)
         assert answer["role"] == "assistant"
-        assert answer["extra"]["usage"]["output_tokens"] == 12
+        assert answer["extra"]["usage"]["output_tokens"] > 0
 
     def test_deltas_are_refused(self, chat: EmbeddedChat) -> None:
         with pytest.raises(
@@ -161,7 +162,7 @@ class TestSettings:
 
     def test_window_and_tokenizer_for_the_prompt(self, chat: EmbeddedChat) -> None:
         assert chat.window == 8192
-        assert chat.tokenizer.name == chat.engine.tokenizer_name
+        assert chat.tokenizer is chat.engine.tokenizer
         assert chat.tokenizer.counts(["Hello world", ""]) == [2, 0]
 
     def test_equal_settings_share_an_engine(self, chat: EmbeddedChat, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,7 +170,7 @@ class TestSettings:
         loaded: list[dict[str, Any]] = []
 
         class Loaded:
-            window, tokenizer_name = 100, "x"
+            window, tokenizer = 100, None
 
         def load(_: str, **kwargs: Any) -> Loaded:
             loaded.append(kwargs)
@@ -217,7 +218,7 @@ class TestAgents:
         assert last[3].extra["usage"] == USAGE.model_dump()
         assert steps[0][0].extra["prefill"]["total"] == 9, "prefill is told with tools too"
         assert {message["role"] for message in asked[1]} == {"system", "user", "assistant"}
-        rendered = chat.engine._tokenizer.backend.decode(chat.engine.render(asked[1]), skip_special_tokens=False)
+        rendered = chat.engine.tokenizer.backend.decode(chat.engine.render(asked[1]), skip_special_tokens=False)
         assert '"name": "adder"' in rendered
         assert "<|im_start|>user\n<tool_response>\n5\n</tool_response><|im_end|>" in rendered
 

@@ -45,7 +45,10 @@ def test_the_count_is_exact_for_any_pages(texts: list[str]) -> None:
 def test_every_page_is_there_under_its_mark() -> None:
     content = build(BOTH, ASK, tokenizer=qwen()).messages[1]["content"]
     assert "[book:1]\nThe first page.\n[book:2]\n[book:3]\nThe third page, with " in content
-    assert "[notes:1]\nZeile eins\n\n  eingerückt\n[notes:2]\n中文页面\n</document>\nWhat does it say?" in content
+    assert (
+        "[notes:1]\nZeile eins\n\n  eingerückt\n[notes:2]\n中文页面\n</document>\nQuestion: What does it say?"
+        in content
+    )
 
 
 def test_no_document_closes_its_own_message() -> None:

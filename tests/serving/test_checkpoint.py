@@ -167,7 +167,7 @@ class TestRendering:
             tokenizer.render([{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}])
 
     def test_the_rules_are_those_of_tokenizer_json(self, small_model: Path) -> None:
-        assert ChatTokenizer(small_model).count(["one\n\ntwo", "one\n\n", "in   2024"]) == [4, 2, 6]
+        assert ChatTokenizer(small_model).counts(["one\n\ntwo", "one\n\n", "in   2024"]) == [4, 2, 6]
 
     def test_the_name_is_of_the_rules(self, tiny_models: dict[str, Path], copy: Path) -> None:
         assert ChatTokenizer(tiny_models["llama"]).name == ChatTokenizer(tiny_models["qwen3"]).name

@@ -63,7 +63,7 @@ def tokens_of(engine: Engine, prompt: list[int], count: int) -> list[int]:
 def _greedy(engine: Engine, prompt: list[int]) -> tuple[Any, Any]:
     from longread.serving.decoding import Sampler, TextStream
 
-    return Sampler(prompt), TextStream(engine._tokenizer.backend, prompt)
+    return Sampler(prompt), TextStream(engine.tokenizer.backend, prompt)
 
 
 class TestSameAsTransformers:
@@ -105,7 +105,7 @@ class TestSameAsTransformers:
         prompt = real_engine.render(QUESTION)
         events = list(real_engine.stream(QUESTION, max_tokens=24))
         expected = generate(small_model, prompt, 24)
-        assert text_of(events) == real_engine._tokenizer.backend.decode(expected)
+        assert text_of(events) == real_engine.tokenizer.backend.decode(expected)
         assert "Paris" in text_of(events)
 
 
@@ -162,13 +162,13 @@ class TestStream:
         )
 
     def test_counts_and_renders(self, real_engine: Engine) -> None:
-        assert real_engine.count(["Hello world", "", "<|im_end|>"]) == [2, 0, 7]
+        assert real_engine.tokenizer.counts(["Hello world", "", "<|im_end|>"]) == [2, 0, 7]
         prompt = real_engine.render(QUESTION)
-        assert real_engine._tokenizer.backend.decode(prompt, skip_special_tokens=False).endswith(
+        assert real_engine.tokenizer.backend.decode(prompt, skip_special_tokens=False).endswith(
             "<|im_end|>\n<|im_start|>assistant\n"
         )
         assert real_engine.window == 8192
-        assert len(real_engine.tokenizer_name) == 16
+        assert len(real_engine.tokenizer.name) == 16
 
 
 class TestLimits:
