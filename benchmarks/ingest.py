@@ -60,7 +60,8 @@ def parse_theirs(paths: list[str], workspace: str) -> dict[str, Any]:
 
 def main() -> None:
     folder = user_cache_path("longread-benchmarks", appauthor=False)
-    paths = sys.argv[1:] or [str(path) for path in report.debian_pdfs(["r-doc-pdf", "octave-doc"], folder)[:2]]
+    manuals = report.debian_pdfs(["r-doc-pdf", "octave-doc"], folder)
+    paths = sys.argv[1:] or [str(path) for path in manuals if path.name in ("refman.pdf", "octave.pdf")]
     with tempfile.TemporaryDirectory() as scratch:
         sample, large = f"{scratch}/sample.pdf", f"{scratch}/large.pdf"
         _cut(paths, sample)
@@ -71,7 +72,7 @@ def main() -> None:
             ours.append(report.apart(load, [sample], f"{scratch}/sample{i}"))
             theirs.append(report.apart(parse_theirs, [sample], f"{scratch}/theirs{i}"))
         big = report.apart(load, [large], f"{scratch}/large")
-        warm = [report.apart(load, [paths[-1]], f"{scratch}/cold0") for _ in range(ROUNDS)]
+        warm = [report.apart(load, [paths[0]], f"{scratch}/cold0") for _ in range(ROUNDS)]
     speed, sampled, other = (_median(rows, _speed) for rows in (whole, ours, theirs))
     warm_seconds = _median(warm, lambda row: row["seconds"])
     rows = [

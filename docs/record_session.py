@@ -7,6 +7,7 @@
 
 import os
 import sys
+from itertools import groupby
 from pathlib import Path
 
 import pexpect
@@ -18,8 +19,8 @@ from rich.text import Text
 ROOT = Path(__file__).parents[1]
 COLUMNS, ROWS = 100, 40
 QUESTIONS = (
-    "How many bytes of K/V cache does one token of the 7B model take?",
-    "Which licence does PyMuPDF have?",
+    "What is the window of the built-in model?",
+    "Under which licence is the source code of longread published?",
 )
 COMMAND = "agent chat --file examples/handbook.pdf"
 
@@ -75,14 +76,18 @@ def draw(screen: pyte.Screen, path: Path) -> None:
 
 
 def _line(screen: pyte.Screen, row: int) -> Text:
+    cells = [screen.buffer[row][column] for column in range(screen.columns)]
     text = Text()
-    for column in range(screen.columns):
-        cell = screen.buffer[row][column]
-        color = None if cell.fg == "default" else f"#{cell.fg}" if len(cell.fg) == 6 and cell.fg.isalnum() else cell.fg
-        color = {"brown": "yellow"}.get(color or "", color)
-        text.append(cell.data, Style(color=color, bold=cell.bold, italic=cell.italics))
+    for style, run in groupby(cells, key=lambda cell: (cell.fg, cell.bold, cell.italics)):
+        text.append("".join(cell.data for cell in run), _style(*style))
     text.rstrip()
     return text
+
+
+def _style(color: str, bold: bool, italic: bool) -> Style:
+    named = {"default": None, "brown": "yellow"}  # as pyte calls them; other colours are names or six hex digits
+    is_hex = len(color) == 6 and all(digit in "0123456789abcdef" for digit in color)
+    return Style(color=f"#{color}" if is_hex else named.get(color, color), bold=bold, italic=italic)
 
 
 if __name__ == "__main__":

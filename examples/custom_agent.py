@@ -26,13 +26,10 @@ class ReadThenEdit(Agent):
 
     def _run(self, messages: list[Message], lang: str = "en", **kwargs: Any) -> Iterator[list[Any]]:
         found: list[Any] = []
-        for found in self.reader.run(messages, lang=lang, **kwargs):
+        for found in self.reader.run([*messages], lang=lang, **kwargs):
             yield found
-        draft: list[Any] = []
-        draft.append(Message(role="user", content=found[-1].content))
-        for edited in self.editor.run(draft, lang=lang):
-            answer: list[Any] = [*found, *edited]
-            yield answer
+        for edited in self.editor.run([{"role": "user", "content": found[-1].content}], lang=lang):
+            yield [*found, *(Message(**dict(message)) for message in edited)]
 
 
 if __name__ == "__main__":
