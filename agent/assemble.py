@@ -54,6 +54,8 @@ def corpus(
         )
     for failure in loaded.failures:
         terminal.error(f"left out: {failure}")
+    for warning in loaded.warnings:
+        terminal.note(warning)
     for document in loaded.documents:
         for warning in document.warnings:
             terminal.note(f"{document.name}: {warning}")
@@ -139,7 +141,7 @@ def counting(settings: Settings) -> tuple[Tokenizer, int | None]:
 
         return ChatTokenizer(folder), settings.window or window_of(load_config(folder))
     terminal.note(f"{name} is not on this machine yet: these are counts by Qwen's vocabulary")
-    return qwen(), settings.window or (entry.window if entry else None)
+    return qwen(), settings.window or (entry.trained_window if entry else None)
 
 
 def dry_run(config: Config, files: Sequence[str], question: str, *, as_json: bool, **choice: Any) -> bool:

@@ -25,15 +25,22 @@ def select(corpus: "Corpus", selections: list[str]) -> "Corpus":
         name, _, ranges = selection.rpartition(":")
         document = _document(corpus, name, selection)
         wanted.setdefault(document.name, set()).update(_numbers(ranges, document, selection))
+    # New objects, not copies: a copy of a pydantic model would keep the token counts that the original has cached.
     documents = tuple(
-        document
-        if document.name not in wanted
-        else document.model_copy(
-            update={"pages": tuple(page for page in document.pages if page.number in wanted[document.name])}
-        )
+        document if document.name not in wanted else _only(document, wanted[document.name])
         for document in corpus.documents
     )
-    return corpus.model_copy(update={"documents": documents})
+    return type(corpus)(documents=documents, failures=corpus.failures, warnings=corpus.warnings)
+
+
+def _only(document: "Document", numbers: set[int]) -> "Document":
+    pages = tuple(page for page in document.pages if page.number in numbers)
+    missing = numbers - {page.number for page in pages}
+    if missing:
+        raise DocumentError(
+            f"{document.name} was loaded without page {ranges(sorted(missing))}.", source=document.source
+        )
+    return type(document)(**{**dict(document), "pages": pages})
 
 
 def ranges(numbers: list[int]) -> str:

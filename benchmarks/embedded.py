@@ -47,12 +47,12 @@ def main() -> None:
     rows = [
         [
             what,
-            f"{u['prompt_tokens']:,}",
-            f"{u['cached_tokens']:,}",
-            f"{u['ttft']:.2f} s",
-            f"{u['ttft'] / base['ttft']:.3f}",
+            f"{usage['prompt_tokens']:,}",
+            f"{usage['cached_tokens']:,}",
+            f"{usage['ttft']:.2f} s",
+            f"{usage['ttft'] / base['ttft']:.3f}",
         ]
-        for what, u in shown
+        for what, usage in shown
     ]
     print(report.table(["what", "prompt tokens", "from the cache", "time to first token", "to the first run's"], rows))
     per_token = stored / later[0]["usage"][0]["cached_tokens"]

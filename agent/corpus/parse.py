@@ -57,7 +57,10 @@ class File:
     """Not finished yet."""
     retried: set[int | None] = field(default_factory=set)
     processes_lost: int = 0
+    done: int = 0
+    """Pages read or lost."""
     uncounted: list[int] = field(default_factory=list)
+    uncounted_size: int = 0
     counts: list[tuple[list[int], Future[list[int]]]] = field(default_factory=list)
 
     def job(self, first: int = 0, last: int | None = None) -> Job:
@@ -181,10 +184,11 @@ class Parser:
         else:
             file.pages[index] = message
             file.uncounted.append(index)
-            if sum(len(file.pages[i]["text"]) for i in file.uncounted[-_SHARE:]) > _BATCH or len(file.uncounted) > 64:
+            file.uncounted_size += len(message["text"])
+            if file.uncounted_size > _BATCH:
                 self._count(file)
-        now, total = time.monotonic(), len(file.pages)
-        done = sum(map(bool, file.pages)) + len(file.lost)
+        file.done += 1
+        now, total, done = time.monotonic(), len(file.pages), file.done
         if now - file.told > _TICK or done == total:
             file.told = now
             self._emit(PagesRead(source=file.name, done=done, total=total))
@@ -203,6 +207,7 @@ class Parser:
         else:
             if not again:
                 file.lost[failure.page] = failure.text
+                file.done += 1
                 file.processes_lost += 1
             if file.processes_lost > _LOST:
                 self._give_up(file, failure.kind, f"given up after {_LOST} lost pages; at the last, {failure.text}")
@@ -222,7 +227,7 @@ class Parser:
         return failed["text"]
 
     def _count(self, file: File) -> None:
-        indexes, file.uncounted = file.uncounted, []
+        indexes, file.uncounted, file.uncounted_size = file.uncounted, [], 0
         if indexes:
             # What a prompt will hold: the text with control tokens made harmless, and the end of its last line.
             pages = [file.pages[index] for index in indexes]

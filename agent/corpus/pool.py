@@ -24,7 +24,7 @@ _START = 60.0
 """Seconds that a process may take to start."""
 _LEAVE = 2.0
 """Seconds that an idle process is given to leave before it is ended."""
-_PIPE = 1 << 20
+_PIPE = 1 << 16
 """Bytes to read from a process at a time."""
 # One thread a process: there is a process a core, and a thread's stack and arena count towards its address space.
 _SINGLE = dict.fromkeys(("OMP_NUM_THREADS", "OMP_THREAD_LIMIT", "OPENBLAS_NUM_THREADS"), "1")
@@ -64,12 +64,14 @@ class _Worker:
         self.decoder = Decoder()
         self.ready = False
         self.job: Job | None = None
+        self.open = ""
+        """The file of its last job."""
         self.page: int | None = None
         self.last = 0
         self.heard = time.monotonic()
 
     def give(self, job: Job) -> None:
-        self.job, self.page = job, None
+        self.job, self.page, self.open = job, None, job.sha256
         self.heard = time.monotonic()
         try:
             send(self.input.fileno(), asdict(job))
@@ -167,8 +169,9 @@ class Pool:
                         break
                     self.start(len(self._workers) + 1)
                     idle = self._workers[-1:]
-                job = self._queue.popleft()
-                idle.pop().give(job)
+                worker = idle.pop()
+                job = self._next(worker)
+                worker.give(job)
                 yield job, None
             busy = [worker for worker in self._workers if worker.job is not None]
             if not busy:
@@ -195,6 +198,12 @@ class Pool:
             # Not while there is something to read: then it was this side that took its time.
             if late and worker not in heard and not self._has_output(worker):
                 yield from self._lost(worker, "hang")
+
+    def _next(self, worker: _Worker) -> Job:
+        """The job that has waited longest, but of the file that the process has open if there is one."""
+        job = next((job for job in self._queue if job.sha256 == worker.open), self._queue[0])
+        self._queue.remove(job)
+        return job
 
     def _limit(self, worker: _Worker) -> float:
         return self._timeout if worker.ready else _START

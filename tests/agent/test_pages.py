@@ -48,3 +48,16 @@ def test_what_cannot_be_chosen_is_said(selection: str, message: str) -> None:
 def test_ranges_are_written_short() -> None:
     assert ranges([7, 1, 2, 3, 9, 10]) == "1-3, 7, 9-10"
     assert ranges([]) == ""
+
+
+def test_the_counts_are_those_of_the_chosen_pages() -> None:
+    whole = TWO.tokens, TWO.documents[0].tokens
+    chosen = select(TWO, ["book:2-3"])
+    assert chosen.documents[0].tokens == sum(page.tokens for page in ONE.documents[0].pages[1:3])
+    assert chosen.tokens < whole[0]
+    assert (TWO.tokens, TWO.documents[0].tokens) == whole
+
+
+def test_pages_that_were_left_out_cannot_be_chosen_again() -> None:
+    with pytest.raises(DocumentError, match="book was loaded without page 3"):
+        select(select(ONE, ["1,5"]), ["3-5"])

@@ -30,7 +30,7 @@ class Block(NamedTuple):
 
 def is_ordered(blocks: Sequence[Block], turn: int = 0) -> bool:
     """Whether text that has to be turned by `turn` quarters, clockwise, to be read is drawn in reading order."""
-    turned = [_turned(block, turn) for block in blocks]
+    turned = [_turned(block, turn) for block in blocks] if turn else blocks
     return sum(_goes_up(a, b) for a, b in pairwise(turned)) <= max(2, _JUMPS * len(blocks))
 
 

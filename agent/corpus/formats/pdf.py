@@ -26,7 +26,9 @@ _ATTACHMENT = 17
 _FREE_TEXT, _WIDGET = 2, 19
 """Annotations whose text is drawn on the page, and therefore read with it."""
 
-_DIVIDED = re.compile(r"([^\W\d_]+)[-\u2010]\n(?=[^\W\d_]*[a-zà-ÿа-я])([^\W\d_A-ZÀ-ÞА-Я][^\W\d_]*)")
+_DIVISION = re.compile("[-\u2010]\n(?=.)")
+_WORD_END = re.compile(r"[^\W\d_]+\Z")
+_WORD_START = re.compile(r"[^\W\d_]+")
 
 NO_TEXT = "no text layer, only pictures or drawings; --ocr would read them"
 OVERPRINTED = "next to no text, over a picture that covers the page; --ocr would read it"
@@ -177,15 +179,21 @@ def _turn(page: "pymupdf.Page", flags: int) -> int:
 def _joined(text: str) -> str:
     """Words that a line end divides, put together: MuPDF has an option for it that its blocks do not heed.
 
-    The hyphen goes, unless it is a soft one's, or the page has the word with it elsewhere and not without it.
+    The hyphen goes, unless the page has the word with it elsewhere and not without it. A soft one always goes.
     """
-
-    def join(match: re.Match[str]) -> str:
-        before, after = match.groups()
-        with_hyphen, without = f"{before}-{after}", before + after
-        return with_hyphen if with_hyphen in text and without not in text else without
-
-    return _DIVIDED.sub(join, text.replace("\u00ad\n", ""))
+    text = text.replace("\u00ad\n", "")
+    parts: list[str] = []
+    done = 0
+    for division in _DIVISION.finditer(text):
+        before = _WORD_END.search(text, max(0, division.start() - 64), division.start())
+        after = _WORD_START.match(text, division.end())
+        if before is None or after is None or not after[0][0].islower():
+            continue
+        with_hyphen = f"{before[0]}-{after[0]}"
+        keep = with_hyphen in text and before[0] + after[0] not in text
+        parts += [text[done : division.start()], "-" if keep else ""]
+        done = division.end()
+    return "".join([*parts, text[done:]])
 
 
 def _numeral(number: int, style: str) -> str:

@@ -1,0 +1,37 @@
+"""Small helpers for tests that talk to an endpoint."""
+
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+import pytest
+from qwen_agent.llm.schema import USER, Message
+
+from longread.agent.llm.endpoint import EndpointChat
+from longread.serving.errors import LongreadError, ServerError
+
+Endpoint = Callable[..., EndpointChat]
+"""What the fixture `endpoint` is."""
+QUESTION = [Message(USER, "Capital of France?")]
+
+_Item = TypeVar("_Item")
+
+
+def last(answers: Iterable[_Item]) -> _Item:
+    *_, answer = answers
+    return answer
+
+
+def failure(model: EndpointChat, messages=QUESTION) -> LongreadError:
+    """The error of a question, checked to be one line."""
+    with pytest.raises(LongreadError) as caught:
+        list(model.chat(messages))
+    text = str(caught.value)
+    assert "\n" not in text
+    assert text.endswith((".", "?", ")."))
+    return caught.value
+
+
+def server_error(model: EndpointChat, messages=QUESTION) -> str:
+    error = failure(model, messages)
+    assert type(error) is ServerError
+    return str(error)
