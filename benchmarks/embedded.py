@@ -2,9 +2,9 @@
 
     python benchmarks/embedded.py [--model NAME] [--tokens N] [--repeat N]
 
-The document is third-party prose at hand wherever this runs: the long descriptions of installed packages. Each side runs
-in a process of its own, in turns, on the same prompt, greedily; of the repeats the fastest is reported. The time to first
-token is from handing over the messages, so it includes the chat template and the tokenizer, for both sides.
+The document is third-party prose at hand wherever this runs: the long descriptions of installed packages. Each side
+runs in a process of its own, in turns, on the same prompt, greedily; of the repeats the fastest is reported. The time
+to first token is from handing over the messages, so it includes the chat template and the tokenizer, for both sides.
 """
 
 import argparse

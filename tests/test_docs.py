@@ -1,0 +1,37 @@
+"""The documents in docs/ and CONTRIBUTING.md: links lead somewhere, and the Python in library.md runs from top to bottom."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"^```python\n(.*?)^```", flags=re.DOTALL | re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path):
+    links = [link.split("#")[0] for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8"))]
+    assert [link for link in links if link and "://" not in link and not (page.parent / link).exists()] == []
+
+
+@pytest.mark.usefixtures("default_model")
+def test_the_python_in_library_md_runs():
+    blocks = BLOCK.findall((ROOT / "docs" / "library.md").read_text(encoding="utf-8"))
+    assert len(blocks) > 5
+    result = subprocess.run(
+        [sys.executable, "-c", "\n".join(blocks)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=500,
+        env=dict(os.environ),
+    )
+    assert result.returncode == 0, result.stderr
+    assert "no-such.pdf" in result.stdout  # the failure that the page shows how to read
+    assert "tokens read" in result.stdout  # prefill events
+    assert "[('handbook'," in result.stdout  # the budget
