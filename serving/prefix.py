@@ -1,9 +1,12 @@
 """Prefix K/V on disk: what one process has prefilled, a later one reads.
 
 A prompt is cut into blocks of tokens. A block's key is a hash of the model, the block before it and its own tokens, so
-equal keys mean equal K/V, and prompts that begin alike share their blocks. Each block is a safetensors file in a
-`Store`: checksummed, written atomically, evicted least recently used first. Within a prompt the last block counts as
-the least recently used, because a block is of no use without those before it.
+equal keys mean equal K/V, and prompts that begin alike share their blocks. What is left over at the end of a prompt, a
+document's last page and the question mostly, is kept with its tokens under the block before it, the latest only: of
+that a later prompt takes as much as it begins with.
+
+Each block is a safetensors file in a `Store`: checksummed, written atomically, evicted least recently used first.
+Within a prompt the last block counts as the least recently used, because a block is of no use without those before it.
 """
 
 import hashlib
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 BLOCK_TOKENS = 512
 DEFAULT_BYTES = 8 * 2**30
 _FORMAT = b"1"  # of the blocks; another one never meets these keys
+_REST = b"rest"
 _SAMPLE = 4096
 
 _log = logging.getLogger(__name__)
@@ -50,8 +54,7 @@ class PrefixStore:
             return []
         keys, parent = [], fingerprint
         for start in range(0, len(tokens) - BLOCK_TOKENS + 1, BLOCK_TOKENS):
-            own = array("q", tokens[start : start + BLOCK_TOKENS]).tobytes()
-            parent = hashlib.blake2b(_FORMAT + parent.encode() + own, digest_size=20).hexdigest()
+            parent = _key(parent, array("q", tokens[start : start + BLOCK_TOKENS]).tobytes())
             keys.append(parent)
         return keys
 
@@ -62,15 +65,31 @@ class PrefixStore:
         data = self.store.get(key)
         return load(data)["kv"] if data is not None else None
 
-    def write(self, keys: Sequence[str], block: Callable[[int], "Tensor"]) -> None:
-        """Write in the background the blocks that are not there yet: `block(i)` is the K/V under `keys[i]`.
+    def read_rest(self, parent: str, tokens: Sequence[int]) -> "Tensor | None":
+        """K/V of the longest beginning of `tokens` that was left over after block `parent`, or None."""
+        from safetensors.torch import load
+
+        data = self.store.get(_key(parent, _REST))
+        if data is None:
+            return None
+        kept = load(data)
+        alike = common(kept["tokens"].tolist(), tokens)
+        return kept["kv"][:, :, :, :alike] if alike else None
+
+    def write(self, keys: Sequence[str], rest: Sequence[int], block: Callable[[int], "Tensor"]) -> None:
+        """Write in the background what of a prompt is not there yet.
 
         Waits for an earlier write to end. The process does not end before this one has.
+
+        Args:
+            keys: of its whole blocks; at least one.
+            rest: the tokens after them.
+            block: `block(i)` is the K/V under `keys[i]`, and after the last of them that of `rest`.
         """
         self.wait()
         if self._worker is None:
             self._worker = ThreadPoolExecutor(1, thread_name_prefix="prefix")
-        self._writing = self._worker.submit(self._write, list(keys), block)
+        self._writing = self._worker.submit(self._write, list(keys), list(rest), block)
 
     def wait(self) -> None:
         """Until the background write has ended."""
@@ -84,22 +103,41 @@ class PrefixStore:
             self._worker.shutdown()
             self._worker = None
 
-    def _write(self, keys: list[str], block: Callable[[int], "Tensor"]) -> None:
+    def _write(self, keys: list[str], rest: list[int], block: Callable[[int], "Tensor"]) -> None:
+        import torch
         from safetensors.torch import save
 
-        self.store.touch(reversed(keys))  # or else the first new block may push out an old one of this prompt
+        used = [*keys, _key(keys[-1], _REST)]
+        self.store.touch(reversed(used))  # or else the first new block may push out an old one of this prompt
         try:
             for index, key in enumerate(keys):
                 if key in self.store:
                     continue
                 data = save({"kv": block(index)})
                 if (index + 1) * len(data) > self.store.max_bytes:  # it would push out the first
-                    keys = keys[:index]
+                    used = keys[:index]
                     break
                 self.store.put(key, data)
+            else:
+                if rest:
+                    data = save({"kv": block(len(keys)), "tokens": torch.tensor(rest)})
+                    if len(data) * (1 + len(keys) * BLOCK_TOKENS / len(rest)) <= self.store.max_bytes:
+                        self.store.put(used[-1], data)
         except OSError as error:
             _log.warning("The prompt's K/V were not kept for later runs in %s: %s", self.store.root, error)
-        self.store.touch(reversed(keys))
+        self.store.touch(reversed(used))
+
+
+def common(held: Sequence[int], tokens: Sequence[int]) -> int:
+    """How many tokens the two begin with alike."""
+    shorter = min(len(held), len(tokens))
+    if held[:shorter] == tokens[:shorter]:
+        return shorter
+    return next(i for i in range(shorter) if held[i] != tokens[i])
+
+
+def _key(parent: str, own: bytes) -> str:
+    return hashlib.blake2b(_FORMAT + parent.encode() + own, digest_size=20).hexdigest()
 
 
 def fingerprint(folder: Path, dtype: str) -> str:

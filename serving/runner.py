@@ -7,7 +7,7 @@ import torch
 
 from .checkpoint import Checkpoint
 from .kv import KVBuffer
-from .prefix import BLOCK_TOKENS, PrefixStore
+from .prefix import BLOCK_TOKENS, PrefixStore, common
 from .progress import PrefillClock
 
 if TYPE_CHECKING:
@@ -46,20 +46,13 @@ class Runner:
 
         The last token is always left to `read`, for its logits.
         """
-        keep = min(_common(self._held, tokens), len(tokens) - 1)
+        keep = min(common(self._held, tokens), len(tokens) - 1)
         if self._disk is not None and keep < self._being_written:
             self._disk.wait()
         self._held = self._held[:keep]
         self._kv.reserve(room, keep=keep)
-        if self._disk is None:
-            return
-        keys = self._disk.keys(self._identity, tokens[:-1])
-        for index in range(keep // BLOCK_TOKENS, len(keys)):
-            block = self._disk.read(keys[index])
-            if block is None:
-                break
-            self._kv.write(index * BLOCK_TOKENS, block)
-            self._held = tokens[: (index + 1) * BLOCK_TOKENS]
+        if self._disk is not None:
+            self._enter_from_disk(self._disk, tokens)
 
     def read(self, tokens: list[int]) -> "Tensor | None":
         """Read the next chunk of `tokens`. -> the logits [V] that follow the last one, or None when more is to be read.
@@ -80,13 +73,39 @@ class Runner:
     def keep(self, prompt: list[int]) -> None:
         """Write the K/V of `prompt`, which has just been read, to disk in the background."""
         if self._disk is not None and (keys := self._disk.keys(self._identity, prompt)):
-            self._being_written = len(keys) * BLOCK_TOKENS
-            self._disk.write(keys, lambda index: self._kv.read(index * BLOCK_TOKENS, (index + 1) * BLOCK_TOKENS))
+            self._being_written = len(prompt)
+            self._disk.write(
+                keys,
+                prompt[len(keys) * BLOCK_TOKENS :],
+                lambda index: self._kv.read(index * BLOCK_TOKENS, min((index + 1) * BLOCK_TOKENS, len(prompt))),
+            )
 
     def close(self) -> None:
         """Finish what is being written to disk."""
         if self._disk is not None:
             self._disk.close()
+
+    def _enter_from_disk(self, disk: PrefixStore, tokens: list[int]) -> None:
+        """Add to the buffer the blocks that come next, as far as the disk has them, and what it has after those."""
+        keys = disk.keys(self._identity, tokens[:-1])
+        if self.done >= len(keys) * BLOCK_TOKENS:
+            return
+        start = self.done // BLOCK_TOKENS * BLOCK_TOKENS
+        for key in keys[start // BLOCK_TOKENS :]:
+            block = disk.read(key)
+            if block is None:
+                break
+            start = self._add(start, block, tokens)
+        if start and (rest := disk.read_rest(keys[start // BLOCK_TOKENS - 1], tokens[start:-1])) is not None:
+            self._add(start, rest, tokens)
+
+    def _add(self, start: int, block: "Tensor", tokens: list[int]) -> int:
+        """Put K/V of tokens from `start` on into the buffer. -> where they end."""
+        self._kv.write(start, block)
+        end = start + block.shape[3]
+        if end > self.done:
+            self._held = tokens[:end]
+        return end
 
     @torch.inference_mode()
     def _forward(self, chunk: list[int], *, last: bool) -> "Tensor | None":
@@ -96,11 +115,3 @@ class Runner:
             self.model.base_model(input_ids=ids, past_key_values=self._kv, use_cache=True)
             return None
         return self.model(input_ids=ids, past_key_values=self._kv, use_cache=True, logits_to_keep=1).logits[0, -1]
-
-
-def _common(held: list[int], tokens: list[int]) -> int:
-    """How many tokens the two begin with alike."""
-    shorter = min(len(held), len(tokens))
-    if held[:shorter] == tokens[:shorter]:
-        return shorter
-    return next(i for i in range(shorter) if held[i] != tokens[i])

@@ -1,4 +1,4 @@
-"""The documents in docs/ and CONTRIBUTING.md: links lead somewhere, and the Python in library.md runs from top to bottom."""
+"""The documents beside the README: links lead somewhere, and the Python in library.md runs from top to bottom."""
 
 import os
 import re
@@ -23,8 +23,12 @@ def test_links_lead_somewhere(page: Path):
 def test_the_python_in_library_md_runs():
     blocks = BLOCK.findall((ROOT / "docs" / "library.md").read_text(encoding="utf-8"))
     assert len(blocks) > 5
+    script = "\n".join(blocks)
+    # The small model rambles; what it says is not what is tested here.
+    short = script.replace("LongReader(corpus)", "LongReader(corpus, max_tokens=16)")
+    assert short != script
     result = subprocess.run(
-        [sys.executable, "-c", "\n".join(blocks)],
+        [sys.executable, "-c", short],
         cwd=ROOT,
         capture_output=True,
         text=True,

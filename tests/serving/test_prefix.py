@@ -50,7 +50,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     prefixes = store(tmp_path)
     keys = prefixes.keys("model", tokens(3))
     assert prefixes.read(keys[0]) is None
-    prefixes.write(keys, block)
+    prefixes.write(keys, [], block)
     prefixes.close()
     again = store(tmp_path)
     for index, key in enumerate(keys):
@@ -68,10 +68,10 @@ def test_writing_is_in_the_background_and_once(tmp_path: Path) -> None:
         return block(index)
 
     keys = prefixes.keys("model", tokens(2))
-    prefixes.write(keys, slow)
+    prefixes.write(keys, [], slow)
     assert asked == []
     gate.set()
-    prefixes.write(prefixes.keys("model", tokens(3)), slow)  # waits for the first
+    prefixes.write(prefixes.keys("model", tokens(3)), [], slow)  # waits for the first
     prefixes.wait()
     assert asked == [0, 1, 2], "blocks that are there are not asked for again"
     prefixes.close()
@@ -80,8 +80,8 @@ def test_writing_is_in_the_background_and_once(tmp_path: Path) -> None:
 def test_of_a_prompt_the_last_blocks_go_first(tmp_path: Path) -> None:
     prefixes = store(tmp_path, blocks=5)
     old, new = prefixes.keys("model", tokens(4)), prefixes.keys("model", tokens(3, first=100))
-    prefixes.write(old, block)
-    prefixes.write(new, block)
+    prefixes.write(old, [], block)
+    prefixes.write(new, [], block)
     prefixes.close()
     assert [key in prefixes.store for key in old] == [True, True, False, False]
     assert all(key in prefixes.store for key in new)
@@ -91,9 +91,9 @@ def test_an_extended_prompt_does_not_push_out_its_own_beginning(tmp_path: Path) 
     prefixes = store(tmp_path, blocks=5)
     first, other = prefixes.keys("model", tokens(2)), prefixes.keys("model", tokens(3, first=100))
     longer = prefixes.keys("model", tokens(4))
-    prefixes.write(first, block)
-    prefixes.write(other, block)
-    prefixes.write(longer, block)
+    prefixes.write(first, [], block)
+    prefixes.write(other, [], block)
+    prefixes.write(longer, [], block)
     prefixes.close()
     assert all(key in prefixes.store for key in longer)
 
@@ -101,7 +101,7 @@ def test_an_extended_prompt_does_not_push_out_its_own_beginning(tmp_path: Path) 
 def test_of_a_prompt_larger_than_the_limit_the_beginning_is_kept(tmp_path: Path) -> None:
     prefixes = store(tmp_path, blocks=3)
     keys = prefixes.keys("model", tokens(6))
-    prefixes.write(keys, block)
+    prefixes.write(keys, [], block)
     prefixes.close()
     assert [key in prefixes.store for key in keys] == [True] * 3 + [False] * 3
 
@@ -109,7 +109,7 @@ def test_of_a_prompt_larger_than_the_limit_the_beginning_is_kept(tmp_path: Path)
 def test_a_corrupt_block_is_dropped(tmp_path: Path) -> None:
     prefixes = store(tmp_path)
     keys = prefixes.keys("model", tokens(1))
-    prefixes.write(keys, block)
+    prefixes.write(keys, [], block)
     prefixes.close()
     (file,) = tmp_path.rglob("*.safetensors")
     data = bytearray(file.read_bytes())
@@ -129,7 +129,7 @@ def test_a_full_disk_costs_the_cache_and_not_the_answer(
 
     monkeypatch.setattr(prefixes.store, "put", full)
     with caplog.at_level(logging.WARNING):
-        prefixes.write(prefixes.keys("model", tokens(2)), block)
+        prefixes.write(prefixes.keys("model", tokens(2)), [], block)
         prefixes.close()
     assert f"The prompt's K/V were not kept for later runs in {tmp_path}: [Errno 28]" in caplog.text
 
@@ -140,7 +140,7 @@ def test_other_errors_of_the_writer_are_not_swallowed(tmp_path: Path) -> None:
     def broken(_: int) -> torch.Tensor:
         raise RuntimeError("device lost")
 
-    prefixes.write(prefixes.keys("model", tokens(1)), broken)
+    prefixes.write(prefixes.keys("model", tokens(1)), [], broken)
     with pytest.raises(RuntimeError, match="device lost"):
         prefixes.wait()
 
