@@ -28,7 +28,7 @@ def document(model: str, tokens: int) -> str:
     """About as many tokens of text."""
     from longread.serving.chat_tokenizer import ChatTokenizer
 
-    described = {str(d.metadata["Name"]): d.metadata.get_payload() or "" for d in distributions()}
+    described = {d.name: d.metadata.json.get("description", "") for d in distributions()}
     text = "\n\n".join(str(described[name]) for name in sorted(described))
     tokenizer = ChatTokenizer(obtain(model))
     return tokenizer.backend.decode(tokenizer.backend.encode(text[: 8 * tokens]).ids[:tokens])
@@ -68,7 +68,8 @@ def theirs(model: str, text: str) -> dict[str, Any]:
     folder = obtain(model)
     device = hardware.device(None)
     tokenizer = ChatTokenizer(folder)
-    loaded: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=hardware.default_dtype(device)).to(device).eval()
+    loaded: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=hardware.default_dtype(device))
+    loaded = loaded.to(device).eval()
 
     def generate(new: int) -> float:
         started = time.perf_counter()

@@ -31,12 +31,11 @@ def test_a_later_engine_reads_what_an_earlier_one_wrote(
     first, cached = answer(model, tmp_path)
     assert cached == 0
     assert answer(model, None) == (first, 0)
-    again, cached = answer(model, tmp_path)
+    again, whole = answer(model, tmp_path)
     assert again == first
-    assert cached % BLOCK_TOKENS == 0
-    assert cached >= 3 * BLOCK_TOKENS
+    assert whole > 3 * BLOCK_TOKENS
     other, cached = answer(model, tmp_path, question="Another one?", chunk=100)
-    assert cached >= 3 * BLOCK_TOKENS
+    assert whole - 20 < cached < whole, "all of the document, and nothing of the question"
     assert other == answer(model, None, question="Another one?")[0]
 
 
@@ -55,7 +54,7 @@ def test_the_real_model(small_model: Path, tmp_path: Path) -> None:
     (before, cold), (after, warm) = found
     assert before == after != ""
     assert cold.cached_tokens == 0
-    assert warm.cached_tokens == cold.prompt_tokens // BLOCK_TOKENS * BLOCK_TOKENS
+    assert warm.cached_tokens == cold.prompt_tokens - 1
 
 
 def test_memory_and_disk_together(tiny: Path, tmp_path: Path) -> None:
@@ -64,7 +63,7 @@ def test_memory_and_disk_together(tiny: Path, tmp_path: Path) -> None:
         list(engine.stream(user(DOCUMENT[:200]), max_tokens=1))  # in memory: the beginning of the first block
         events = list(engine.stream(user(DOCUMENT + "What?"), max_tokens=12))
         assert text_of(events) == expected
-        assert finish_of(events).usage.cached_tokens % BLOCK_TOKENS == 0  # type: ignore[operator]
+        assert finish_of(events).usage.cached_tokens == finish_of(events).usage.prompt_tokens - 1
         list(engine.stream(user("Unrelated"), max_tokens=1))
         assert text_of(engine.stream(user(DOCUMENT + "What?"), max_tokens=12)) == expected
 
@@ -73,7 +72,7 @@ def test_a_corrupt_block_is_read_again_and_replaced(tiny: Path, tmp_path: Path) 
     expected, _ = answer(tiny, tmp_path)
     _, whole = answer(tiny, tmp_path)
     files = sorted(tmp_path.rglob("*.safetensors"), key=lambda file: file.stat().st_mtime, reverse=True)
-    second = files[1]  # the first block counts as used last
+    second = files[1]  # the first block counts as the one used last
     second.write_bytes(second.read_bytes()[:-5])
     assert answer(tiny, tmp_path) == (expected, BLOCK_TOKENS)
     assert answer(tiny, tmp_path) == (expected, whole)

@@ -106,6 +106,43 @@ def test_of_a_prompt_larger_than_the_limit_the_beginning_is_kept(tmp_path: Path)
     assert [key in prefixes.store for key in keys] == [True] * 3 + [False] * 3
 
 
+def rest_of(prefixes: PrefixStore, key: str, tokens: list[int]) -> list[float] | None:
+    """What of `tokens` is found after the block: the values that `positions` gave them."""
+    found = prefixes.read_rest(key, tokens)
+    return None if found is None else found[0, 0, 0, :, 0].tolist()
+
+
+def positions(count: int) -> torch.Tensor:
+    return torch.arange(count, dtype=torch.float32).expand(1, 2, 1, count)[..., None].contiguous()
+
+
+def test_of_what_is_left_over_a_later_prompt_takes_what_it_begins_with(tmp_path: Path) -> None:
+    prefixes = store(tmp_path)
+    (key,) = prefixes.keys("model", tokens(1))
+    assert prefixes.read_rest(key, [7, 8]) is None
+    prefixes.write([key], [7, 8, 9, 9], lambda index: positions(4) if index else block(0))
+    prefixes.close()
+    assert rest_of(prefixes, key, [7, 8, 9, 9, 5]) == [0, 1, 2, 3]
+    assert rest_of(prefixes, key, [7, 8, 1, 2, 3, 4]) == [0, 1]
+    assert rest_of(prefixes, key, [7]) == [0]
+    assert rest_of(prefixes, key, [8]) is None
+    assert rest_of(prefixes, "another", [7, 8]) is None
+    prefixes.write([key], [6], lambda _: positions(1))
+    prefixes.close()
+    assert rest_of(prefixes, key, [7, 8]) is None, "only the latest is kept"
+    assert rest_of(prefixes, key, [6, 8]) == [0]
+    assert len(list(tmp_path.rglob("*.safetensors"))) == 2
+
+
+def test_what_is_left_over_pushes_nothing_out(tmp_path: Path) -> None:
+    prefixes = store(tmp_path, blocks=2)
+    keys = prefixes.keys("model", tokens(2))
+    prefixes.write(keys, [7, 8], lambda index: block(index) if index < 2 else positions(2))
+    prefixes.close()
+    assert all(key in prefixes.store for key in keys)
+    assert prefixes.read_rest(keys[-1], [7, 8]) is None
+
+
 def test_a_corrupt_block_is_dropped(tmp_path: Path) -> None:
     prefixes = store(tmp_path)
     keys = prefixes.keys("model", tokens(1))
