@@ -35,6 +35,8 @@ class Server:
 
     def __init__(self, url: str, api_key: str | None = None):
         self.api_key = (api_key or "").strip() or NO_KEY
+        if not self.api_key.isascii():
+            raise ConfigError("The API key has characters that no HTTP header can carry: only ASCII will do.")
         self.socket: str | None = None
         text = url.strip()
         if text.startswith("unix:/") and text.removeprefix("unix:").strip("/"):

@@ -241,3 +241,8 @@ def test_the_model_offers_its_tokenizer(scripted_server: ScriptedServer):
     assert tokenizer.counts(["one two"]) == [2]
     asked = [json.loads(request.body) for request in scripted_server.requests if request.path == "/tokenize"]
     assert {request["model"] for request in asked} == {"scripted"}
+
+
+def test_a_key_that_no_header_can_carry_is_refused() -> None:
+    with pytest.raises(ConfigError, match="only ASCII will do"):
+        Server("http://localhost", "schlüssel")
