@@ -2,9 +2,9 @@
 
     python benchmarks/million.py [PDF ...]
 
-Without arguments: R's reference manual, 2,415 pages, out of Debian's package r-doc-pdf. The server is a scripted one in a
-process of its own on this machine, so what is measured is everything on this side of the wire. Each side runs in a fresh
-process; peak memory is that process's own high-water mark at the end of the stage, its largest child process beside it.
+Without arguments: R's reference manual, 2,415 pages, out of Debian's package r-doc-pdf. The server is a scripted one
+in a process of its own on this machine, so what is measured is everything on this side of the wire. Each side runs in a
+fresh process; peak memory is that process's own high-water mark at the end of the stage, and its largest child's.
 """
 
 import argparse
