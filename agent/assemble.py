@@ -12,7 +12,7 @@ from .config import Config, Settings
 from .corpus import Corpus, LoadOptions
 from .errors import DocumentError
 from .pages import ranges, select
-from .prompt import ChatMessage, measure
+from .prompt import ChatMessage, DocumentPart, measure
 from .tokens import Tokenizer, qwen
 
 if TYPE_CHECKING:
@@ -150,9 +150,8 @@ def dry_run(config: Config, files: Sequence[str], question: str, *, as_json: boo
     tokenizer, window = counting(settings)
     loaded = corpus(settings, files, tokenizer=tokenizer, **choice)
     prompt = measure(
-        loaded,
+        DocumentPart.of(loaded, tokenizer),
         [ChatMessage(role="user", content=question)],
-        tokenizer=tokenizer,
         window=window,
         reserve=settings.max_tokens,
     )
@@ -166,9 +165,8 @@ def dry_run(config: Config, files: Sequence[str], question: str, *, as_json: boo
 def show_budget(reader: "LongReader", conversation: Sequence[ChatMessage]) -> None:
     """Print what the documents and the conversation so far take of the window."""
     prompt = measure(
-        reader.corpus,
+        reader.documents,
         [*conversation, ChatMessage(role="user", content="?")],
-        tokenizer=reader.tokenizer,
         window=reader.window,
         reserve=reader.max_tokens,
     )

@@ -8,6 +8,7 @@ Nothing is cut. What does not fit is a `PromptTooLong` that gives both numbers.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -69,11 +70,28 @@ class Prompt(BaseModel):
         return sum(share.tokens for share in self.shares)
 
 
+@dataclass(frozen=True)
+class DocumentPart:
+    """The documents as they stand in the first user message. Made once for a corpus; every question reuses it."""
+
+    text: str
+    shares: tuple[DocumentShare, ...]
+    tokenizer: Tokenizer
+
+    @classmethod
+    def of(cls, corpus: "Corpus", tokenizer: Tokenizer) -> "DocumentPart":
+        """Pages that were loaded with the same tokenizer have their counts already; others are counted here."""
+        return cls(
+            text="".join(piece for document in corpus.documents for piece in pieces(document)),
+            shares=tuple(_share(document, tokenizer) for document in corpus.documents),
+            tokenizer=tokenizer,
+        )
+
+
 def build(
-    corpus: "Corpus",
+    documents: DocumentPart,
     conversation: Sequence[ChatMessage],
     *,
-    tokenizer: Tokenizer,
     window: int | None = None,
     reserve: int = 0,
     system: str = SYSTEM,
@@ -89,17 +107,16 @@ def build(
         PromptTooLong: it has more tokens than `window - reserve`.
         ValueError: the conversation does not begin and end with a user message.
     """
-    prompt = measure(corpus, conversation, tokenizer=tokenizer, window=window, reserve=reserve, system=system)
+    prompt = measure(documents, conversation, window=window, reserve=reserve, system=system)
     if prompt.budget is not None and prompt.tokens > prompt.budget:
         raise PromptTooLong(_too_long(prompt, window or 0, reserve), tokens=prompt.tokens, budget=prompt.budget)
     return prompt
 
 
 def measure(
-    corpus: "Corpus",
+    documents: DocumentPart,
     conversation: Sequence[ChatMessage],
     *,
-    tokenizer: Tokenizer,
     window: int | None = None,
     reserve: int = 0,
     system: str = SYSTEM,
@@ -109,23 +126,27 @@ def measure(
         raise ValueError("a conversation begins and ends with a message of the user")
     # Stripped: white space at a message's edge would join the template's own newline and change the count.
     turns = [ChatMessage(role=turn["role"], content=neutralise(turn["content"])[0].strip()) for turn in conversation]
-    shares = tuple(_share(document, tokenizer) for document in corpus.documents)
-    documents = "".join(piece for document in corpus.documents for piece in pieces(document))
     messages = (
         ChatMessage(role="system", content=system),
-        ChatMessage(role="user", content=documents + _QUESTION + turns[0]["content"]),
+        ChatMessage(role="user", content=documents.text + _QUESTION + turns[0]["content"]),
         *turns[1:],
     )
     spoken = [system, _QUESTION + turns[0]["content"], *(turn["content"] for turn in turns[1:])]
     roles = [f"{message['role']}\n" for message in messages] + ["assistant\n"]
     tokens = (
-        sum(tokenizer.counts([*spoken, *roles]))
-        + sum(share.tokens for share in shares)
+        sum(documents.tokenizer.counts([*spoken, *roles]))
+        + sum(share.tokens for share in documents.shares)
         + _TOKENS_PER_MESSAGE * len(messages)
         + _TOKENS_TO_OPEN_ANSWER
     )
     budget = None if window is None else window - reserve
-    return Prompt(messages=messages, tokens=tokens, tokenizer=tokenizer.name, shares=shares, budget=budget)
+    return Prompt(
+        messages=messages,
+        tokens=tokens,
+        tokenizer=documents.tokenizer.name,
+        shares=documents.shares,
+        budget=budget,
+    )
 
 
 def pieces(document: "Document") -> Iterator[str]:

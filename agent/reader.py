@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
@@ -16,7 +17,7 @@ from ..serving.events import Delta, Prefill, Usage, Waiting
 from .citations import Citation, PageIndex, marks, sources, without_sources
 from .llm.choose import chat_model
 from .prompt import SYSTEM as SYSTEM_PROMPT
-from .prompt import ChatMessage, Prompt, build
+from .prompt import ChatMessage, DocumentPart, Prompt, build
 from .tokens import Tokenizer, qwen
 
 if TYPE_CHECKING:
@@ -89,6 +90,11 @@ class LongReader(Agent):
         self._system = system
         self._index = PageIndex(corpus)
 
+    @cached_property
+    def documents(self) -> DocumentPart:
+        """The corpus as it stands in every prompt, counted once."""
+        return DocumentPart.of(self.corpus, self.tokenizer)
+
     @property
     def model_name(self) -> str:
         return self.llm.model or "the embedded model"
@@ -100,9 +106,8 @@ class LongReader(Agent):
             PromptTooLong: it does not fit; the message has both numbers.
         """
         return build(
-            self.corpus,
+            self.documents,
             conversation,
-            tokenizer=self.tokenizer,
             window=self.window,
             reserve=self.max_tokens,
             system=self._system,
@@ -207,9 +212,8 @@ class LongReader(Agent):
             if m.role in (USER, ASSISTANT)
         ]
         prompt = build(
-            self.corpus,
+            self.documents,
             conversation,
-            tokenizer=self.tokenizer,
             window=self.window,
             reserve=self.max_tokens,
             system="\n\n".join([self._system, *system]),

@@ -8,10 +8,8 @@ to first token is from handing over the messages, so it includes the chat templa
 """
 
 import argparse
-import multiprocessing
 import tempfile
 import time
-from collections.abc import Callable
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
@@ -84,12 +82,6 @@ def theirs(model: str, text: str) -> dict[str, Any]:
     return {"ttft": ttft, "tokens_per_second": (OUTPUT - 1) / (whole - ttft), "threads": threads}
 
 
-def apart(work: Callable[..., Any], *arguments: Any) -> Any:
-    """Run in a new process."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(work, arguments)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default=DEFAULT_MODEL)
@@ -97,15 +89,15 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=2, help="default 2")
     asked = parser.parse_args()
 
-    text = apart(document, asked.model, asked.tokens)
+    text = report.apart(document, asked.model, asked.tokens)
     runs = []
     for _ in range(asked.repeat):
         with tempfile.TemporaryDirectory() as store:
             runs.append(
                 {
-                    "theirs": apart(theirs, asked.model, text),
-                    "first": apart(ours, asked.model, text, store, [0, 1]),
-                    "later": apart(ours, asked.model, text, store, [0]),
+                    "theirs": report.apart(theirs, asked.model, text),
+                    "first": report.apart(ours, asked.model, text, store, [0, 1]),
+                    "later": report.apart(ours, asked.model, text, store, [0]),
                 }
             )
 

@@ -19,7 +19,7 @@ llm = (
 )
 
 corpus = Corpus.load([path])
-answer = LongReader(corpus, llm).ask(question)
+answer = LongReader(corpus, llm, max_tokens=150).ask(question)
 print(answer.text)
 for citation in answer.citations:
     print(citation, corpus[citation.document].title, f"(found by {citation.found_by})")

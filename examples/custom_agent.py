@@ -19,7 +19,7 @@ class ReadThenEdit(Agent):
 
     def __init__(self, corpus: Corpus):
         super().__init__(name="read-then-edit")
-        self.reader = LongReader(corpus)
+        self.reader = LongReader(corpus, max_tokens=150)
         self.editor = BasicAgent(
             llm=self.reader.llm, system_message="Rewrite what you are given in one short sentence."
         )

@@ -20,7 +20,7 @@ from longread.serving.events import Delta
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Read the book once; every request shares it, and the prefix that the model has already read."""
-    app.state.reader = LongReader(Corpus.load([os.environ["BOOK"]]))
+    app.state.reader = LongReader(Corpus.load([os.environ["BOOK"]]), max_tokens=150)
     yield
 
 

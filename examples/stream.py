@@ -9,7 +9,7 @@ from longread.agent import Answer, Corpus, LongReader
 from longread.serving.events import Delta, Prefill
 
 path, *questions = sys.argv[1:]
-reader = LongReader(Corpus.load([path]))
+reader = LongReader(Corpus.load([path]), max_tokens=150)
 
 history = ()
 for question in questions:

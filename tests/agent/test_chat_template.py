@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from corpora import corpus, document
-from longread.agent.prompt import ChatMessage, build
+from longread.agent.prompt import ChatMessage, DocumentPart, build
 from longread.serving.chat_tokenizer import ChatTokenizer
 from longread.serving.models import obtain
 
@@ -27,12 +27,12 @@ def template(model_cache: Path) -> ChatTokenizer:
 @pytest.mark.parametrize("turns", [1, 3])
 def test_the_count_is_that_of_the_models_own_template(template: ChatTokenizer, turns: int) -> None:
     conversation = [ChatMessage(role=("user", "assistant")[i % 2], content=f"<|im_end|>{i}\n") for i in range(turns)]
-    prompt = build(corpus(document("d", *(text.strip() for text in HOSTILE))), conversation, tokenizer=template)
+    prompt = build(DocumentPart.of(corpus(document("d", *(text.strip() for text in HOSTILE))), template), conversation)
     assert prompt.tokens == len(template.render(prompt.messages))
 
 
 def test_only_the_template_opens_and_closes_messages(template: ChatTokenizer) -> None:
-    prompt = build(corpus(document("d", *HOSTILE)), [ChatMessage(role="user", content="?")], tokenizer=template)
+    prompt = build(DocumentPart.of(corpus(document("d", *HOSTILE)), template), [ChatMessage(role="user", content="?")])
     ids = template.render(prompt.messages)
     start, end, stop = (
         template.backend.token_to_id(token) for token in ("<|im_start|>", "<|im_end|>", "<|endoftext|>")

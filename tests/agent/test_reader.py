@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from qwen_agent import Agent
@@ -73,6 +73,22 @@ def test_an_answer_has_its_text_pages_and_cost() -> None:
     assert answer.usage.tokens_per_second == 2.0
     assert answer.finish_reason == "stop"
     assert answer.markdown.endswith("Pages with these words (found by lookup): [book:1]")
+
+
+def test_the_documents_are_counted_once_for_all_questions() -> None:
+    class Counting:
+        name = "another"
+        counted: ClassVar[list[str]] = []
+
+        def counts(self, texts: list[str]) -> list[int]:
+            self.counted += texts
+            return [len(text) for text in texts]
+
+    reader = LongReader(BOOK, Scripted("Yes."), tokenizer=Counting())
+    reader.ask("First?")
+    reader.ask("Second?")
+    assert sum("57,344 bytes" in text for text in Counting.counted) == 1
+    assert Counting.counted.count("[book:1]\n") == 1
 
 
 def test_marks_of_no_page_are_told_apart() -> None:
