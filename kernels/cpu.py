@@ -1,0 +1,301 @@
+"""DCA on CPUs, from torch's own flash attention: one call for each region of keys, merged by log-sum-exp.
+
+No region but a chunk's own end needs a mask, so no work is spent on masked keys; K and V are read where they are, and
+the query heads of a group lie side by side as one long run of queries, so K and V are never repeated.
+"""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .dca import INTER, INTRA, SUCCESSIVE, DCASpec, rotate
+from .paged import Batch, PagedKV
+from .selection import Selection
+
+_SCORE_BYTES = 256 << 20
+
+
+def dense(
+    q: Tensor,
+    kv: PagedKV,
+    batch: Batch,
+    spec: DCASpec,
+    *,
+    out: Tensor,
+    lse: Tensor | None = None,
+    q_rotated: bool = False,
+) -> None:
+    """Dense causal attention of a batch. See `longread.kernels.ops.dca_prefill`."""
+    starts = batch.query_starts.tolist()
+    for index, length in enumerate(batch.lengths.tolist()):
+        rows = slice(starts[index], starts[index + 1])
+        if rows.start == rows.stop:
+            continue
+        if not length:
+            out[rows] = 0
+            if lse is not None:
+                lse[rows] = -torch.inf
+            continue
+        k, v = _sequence(kv, batch.block_table[index], length, q.dtype)
+        prompt = None if batch.prompt_lengths is None else int(batch.prompt_lengths[index])
+        queries = _Queries(q[rows], length, spec, k.shape[0], q_rotated=q_rotated, prompt_length=prompt)
+        found = torch.empty(queries.count, q.shape[1], dtype=torch.float32)
+        for begin, end in queries.chunks():
+            _dense_chunk(queries, k, v, begin, end, out[rows], found)
+        if lse is not None:
+            lse[rows] = found
+
+
+def sparse(
+    q: Tensor,
+    kv: PagedKV,
+    block_table: Tensor,
+    length: int,
+    spec: DCASpec,
+    selection: Selection,
+    *,
+    out: Tensor,
+    lse: Tensor | None = None,
+    q_rotated: bool = False,
+    prompt_length: int | None = None,
+) -> None:
+    """Attention of a sequence's last queries to the selected keys. See `longread.kernels.ops.dca_prefill`."""
+    k, v = _sequence(kv, block_table, length, q.dtype)
+    queries = _Queries(q, length, spec, k.shape[0], q_rotated=q_rotated, prompt_length=prompt_length)
+    found = torch.empty(queries.count, q.shape[1], dtype=torch.float32)
+    size, heads = selection.block, q.shape[1]
+    # Only the block that a query is in has keys after it. The rest is one unmasked call a head and query block.
+    tiles = [
+        (max(begin, queries.start), min(begin + size, length))
+        for begin in range(queries.start // size * size, length, size)
+    ]
+    columns = torch.zeros(heads, length, dtype=torch.bool)
+    columns.scatter_(1, selection.columns.long().clamp(max=length - 1), selection.columns < length)
+
+    @torch.inference_mode()  # a thread does not inherit it
+    def tile(place: tuple[int, int]) -> None:
+        for begin, end in queries.chunks(*place):
+            _sparse_tile(queries, k, v, begin, end, columns, selection, out, found)
+
+    # A tile is too small for torch to share out over threads.
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        for _ in pool.map(tile, tiles):
+            pass
+    if lse is not None:
+        lse.copy_(found)
+
+
+def scores(
+    q: Tensor, kv: PagedKV, block_table: Tensor, length: int, spec: DCASpec, *, q_rotated: bool = False
+) -> tuple[Tensor, Tensor]:
+    """What each key column and each diagonal i - j gets of the attention of the last queries: [Hq, n] twice, float32.
+
+    Args:
+        q: [L, Hq, D], the last L of the sequence's tokens.
+    """
+    k, _ = _sequence(kv, block_table, length, q.dtype)
+    queries = _Queries(q, length, spec, k.shape[0], q_rotated=q_rotated, continuous=True)
+    heads, group = q.shape[1], queries.group
+    vertical = torch.empty(heads, length)
+    slash = torch.empty(heads, length)
+    step = max(1, _SCORE_BYTES // (group * queries.count * (length + queries.count) * 4))
+    for begin in range(0, k.shape[0], step):
+        some = slice(begin, begin + step)
+        own = slice(begin * group, (begin + step) * group)
+        vertical[own], slash[own] = _column_and_diagonal_sums(queries, k[some], some)
+    return vertical, slash
+
+
+def write(k: Tensor, v: Tensor, kv: PagedKV, slots: Tensor, positions: Tensor, spec: DCASpec) -> None:
+    """Rotate K and put K and V into the cache. See `longread.kernels.ops.dca_write`."""
+    there = slots >= 0
+    slots, positions = slots[there], positions[there].long()
+    page, place = slots // kv.page_size, slots % kv.page_size
+    cos, sin = spec.tables(int(positions.max()) + 1 if len(positions) else 1)
+    at = spec.key_positions(positions)
+    rotated = rotate(k[there].float(), cos[at][:, None], sin[at][:, None])
+    kv.k[page, place] = (rotated / kv.k_scale).to(kv.k.dtype)
+    kv.v[page, place] = (v[there].float() / kv.v_scale).to(kv.v.dtype)
+
+
+@dataclass
+class _Rotated:
+    """A run of queries, rotated for a region: [Hkv, G, T, D]."""
+
+    grouped: Tensor
+
+    @property
+    def packed(self) -> Tensor:
+        """[Hkv, 1, G · T, D]: the heads of a group as one run."""
+        return self.grouped.flatten(1, 2)[:, None]
+
+
+class _Queries:
+    """The queries of one sequence, and their rotation for each region."""
+
+    def __init__(
+        self,
+        q: Tensor,
+        length: int,
+        spec: DCASpec,
+        kv_heads: int,
+        *,
+        q_rotated: bool,
+        prompt_length: int | None = None,
+        continuous: bool = False,
+    ):
+        self.count = q.shape[0]
+        self.start = length - self.count
+        self.length = length
+        self.spec = spec
+        self.group = q.shape[1] // kv_heads
+        self._q = q.unflatten(1, (kv_heads, self.group)).permute(1, 2, 0, 3)  # [Hkv, G, T, D]
+        self._rotated = q_rotated
+        self._continuous = continuous
+        self._indices = torch.arange(self.start, length)
+        self._tables = spec.tables(length)
+        self._temperature = None  # [T], what a query's logits are multiplied by beyond the base scale
+        if spec.temperature != "none" and not continuous:
+            self._temperature = (spec.scales(self._indices, prompt_length) / spec.base_scale).float()
+
+    def chunks(self, begin: int | None = None, end: int | None = None) -> Iterator[tuple[int, int]]:
+        """The runs of token indices from `begin` to `end`, all by default, that lie in one chunk each."""
+        begin, end = self.start if begin is None else begin, self.length if end is None else end
+        span = self.spec.span
+        while begin < end:
+            stop = min(end, (begin // span + 1) * span)
+            yield begin, stop
+            begin = stop
+
+    def regions(self, begin: int) -> list[tuple[int, int, int]]:
+        """(region, first key, end) of the keys before the chunk of `begin`, and of those before it in its own."""
+        span = self.spec.span
+        own = begin // span * span
+        parts = [(INTER, 0, own - span), (SUCCESSIVE, max(own - span, 0), own), (INTRA, own, begin)]
+        return [part for part in parts if part[1] < part[2]]
+
+    def turned(self, begin: int, end: int, region: int, heads: slice = slice(None)) -> _Rotated:
+        """Queries of these token indices, rotated for a region, with their temperature in them."""
+        rows = slice(begin - self.start, end - self.start)
+        q = self._q[heads, :, rows]
+        at = self.spec.query_positions(self._indices[rows], region, continuous=self._continuous)
+        if self._rotated:
+            at = at - self._indices[rows] % self.spec.span
+        if not self._rotated or region != INTRA:
+            cos, sin = self._tables
+            q = rotate(q.float(), cos[at], sin[at])
+        if self._temperature is not None:
+            q = q * self._temperature[rows, None]
+        return _Rotated(q.to(self._q.dtype).contiguous())
+
+
+def _dense_chunk(queries: _Queries, k: Tensor, v: Tensor, begin: int, end: int, out: Tensor, lse: Tensor) -> None:
+    """Attention of queries that lie in one chunk. k, v: [Hkv, n, D]."""
+    shape = (k.shape[0], queries.group, end - begin, k.shape[2])
+    parts = []
+    for region, first, stop in queries.regions(begin):
+        packed = queries.turned(begin, end, region).packed
+        parts.append(_flash(packed, k[:, None, first:stop], v[:, None, first:stop], queries.spec))
+    # Stride 0 over the group: one K/V head seen by several query heads, not copied.
+    own = queries.turned(begin, end, INTRA).grouped
+    keys, values = (x[:, None, begin:end].expand(shape) for x in (k, v))
+    parts.append(_flash(own, keys, values, queries.spec, causal=True))
+    merged, total = _merge([(part.reshape(shape), weight.reshape(shape[:3])) for part, weight in parts])
+    rows = slice(begin - queries.start, end - queries.start)
+    out[rows] = merged.permute(2, 0, 1, 3).flatten(1, 2)
+    lse[rows] = total.permute(2, 0, 1).flatten(1, 2)
+
+
+def _sparse_tile(
+    queries: _Queries,
+    k: Tensor,
+    v: Tensor,
+    begin: int,
+    end: int,
+    columns: Tensor,
+    selection: Selection,
+    out: Tensor,
+    lse: Tensor,
+) -> None:
+    """Attention of the queries of one block, as far as they lie in one chunk, to the selected keys before it."""
+    size = selection.block
+    block = begin // size
+    rows = slice(begin - queries.start, end - queries.start)
+    turned = {region: queries.turned(begin, end, region).grouped for region, *_ in queries.regions(begin)}
+    turned.setdefault(INTRA, queries.turned(begin, end, INTRA).grouped)
+    for head in range(columns.shape[0]):
+        own, member = divmod(head, queries.group)
+        seen = columns[head, :begin].clone()
+        blocks = block - selection.offsets[head, : selection.offset_counts[head]].long()
+        blocks = blocks[blocks >= 0]
+        touched = (blocks[:, None] * size + torch.arange(size)).flatten()
+        seen[touched[touched < begin]] = True
+        found = seen.nonzero().squeeze(1)
+        query = turned[INTRA][own, member][None, None]
+        parts = [_flash(query, k[own, begin:end][None, None], v[own, begin:end][None, None], queries.spec, causal=True)]
+        edges = torch.searchsorted(found, torch.tensor([edge for _, *both in queries.regions(begin) for edge in both]))
+        for place, (region, *_) in enumerate(queries.regions(begin)):
+            chosen = found[edges[2 * place] : edges[2 * place + 1]]
+            if len(chosen):
+                keys, values = (x[own].index_select(0, chosen)[None, None] for x in (k, v))
+                parts.append(_flash(turned[region][own, member][None, None], keys, values, queries.spec))
+        merged, total = _merge(parts)
+        out[rows, head] = merged[0, 0]
+        lse[rows, head] = total[0, 0]
+
+
+def _column_and_diagonal_sums(queries: _Queries, k: Tensor, heads: slice) -> tuple[Tensor, Tensor]:
+    """Of the softmax of the queries' logits, in one buffer of [Hkv · G, L, L + n] float32. k: [Hkv, n, D]."""
+    last, length, start = queries.count, queries.length, queries.start
+    width = last + length
+    buffer = torch.zeros(k.shape[0], queries.group, last, width)
+    logits = buffer[..., last:]
+    logits.fill_(-torch.inf)
+    for begin, end in queries.chunks():
+        rows = slice(begin - start, end - start)
+        for region, first, stop in [*queries.regions(begin), (INTRA, begin, end)]:
+            turned = queries.turned(begin, end, region, heads).grouped.float()
+            logits[:, :, rows, first:stop] = turned * queries.spec.base_scale @ k[:, None, first:stop].float().mT
+        future = torch.ones(end - begin, end - begin, dtype=torch.bool).triu(1)
+        logits[:, :, rows, begin:end].masked_fill_(future, -torch.inf)
+    logits.sub_(logits.logsumexp(-1, keepdim=True)).exp_()
+    # Row l is query n - L + l, and key j stands in column L + j. Rows a place longer than they are shift by one a row:
+    # then column c holds diagonal n - c, whatever the row.
+    flat = buffer.flatten(0, 1)
+    skewed = flat.as_strided((flat.shape[0], last, length + 1), (last * width, width + 1, 1))
+    return logits.sum(2).flatten(0, 1), skewed.sum(1)[:, 1:].flip(1)
+
+
+def _flash(query: Tensor, key: Tensor, value: Tensor, spec: DCASpec, *, causal: bool = False) -> tuple[Tensor, Tensor]:
+    """torch's flash attention for CPUs, which `scaled_dot_product_attention` runs without showing the log-sum-exp.
+
+    query [B, H, T, D], key and value [B, H, n, D] of any strides -> out like query, log-sum-exp [B, H, T]
+    """
+    return torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
+        query, key, value, 0.0, causal, scale=spec.base_scale
+    )
+
+
+def _merge(parts: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    """One softmax out of softmaxes over disjoint keys: (out [..., D], log-sum-exp [...]) of each."""
+    out, lse = parts[0]
+    for other, weight in parts[1:]:
+        out = torch.lerp(out, other, torch.sigmoid(weight - lse)[..., None].to(out.dtype))
+        lse = torch.logaddexp(lse, weight)
+    return out, lse
+
+
+def _sequence(kv: PagedKV, block_table: Tensor, length: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """K and V of one sequence, [Hkv, n, D] each: views where its pages lie in a row, else a copy."""
+    pages = block_table[: -(-length // kv.page_size)].long()
+
+    def gathered(cache: Tensor, scale: float) -> Tensor:
+        x = cache[pages[0], :length] if len(pages) == 1 else cache[pages].flatten(0, 1)[:length]
+        if x.dtype != dtype or scale != 1.0:
+            x = (x.float() * scale).to(dtype)
+        return x.transpose(0, 1)
+
+    return gathered(kv.k, kv.k_scale), gathered(kv.v, kv.v_scale)

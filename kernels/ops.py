@@ -1,0 +1,398 @@
+"""The one door to the kernels: DCA prefill, decode and cache writes on a paged K/V cache, and `attend` without one.
+
+Arguments are checked here, once. What computes is chosen by the device of q: `cpu` for CPUs, `triton` for GPUs, which
+have the same four functions. They are torch operators (`torch.ops.longread.*`) with fake kernels, so `torch.compile`
+passes through.
+"""
+
+import os
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Literal, overload
+
+import torch
+from torch import Tensor
+
+from .dca import DCASpec
+from .errors import KernelError
+from .paged import Batch, PagedKV
+from .selection import Sparsity, choose
+
+Implementation = Literal["cpu", "triton"]
+
+_CACHE_DTYPES = (torch.float32, torch.bfloat16, torch.float16, torch.float8_e4m3fn)
+
+
+@overload
+def dca_prefill(
+    q: Tensor,
+    kv: PagedKV,
+    batch: Batch,
+    spec: DCASpec,
+    *,
+    sparsity: Sparsity | Sequence[Sparsity | None] | None = None,
+    q_rotated: bool = False,
+    out: Tensor | None = None,
+    return_lse: Literal[False] = False,
+    implementation: Implementation | None = None,
+) -> Tensor: ...
+@overload
+def dca_prefill(
+    q: Tensor,
+    kv: PagedKV,
+    batch: Batch,
+    spec: DCASpec,
+    *,
+    sparsity: Sparsity | Sequence[Sparsity | None] | None = None,
+    q_rotated: bool = False,
+    out: Tensor | None = None,
+    return_lse: Literal[True],
+    implementation: Implementation | None = None,
+) -> tuple[Tensor, Tensor]: ...
+def dca_prefill(
+    q: Tensor,
+    kv: PagedKV,
+    batch: Batch,
+    spec: DCASpec,
+    *,
+    sparsity: Sparsity | Sequence[Sparsity | None] | None = None,
+    q_rotated: bool = False,
+    out: Tensor | None = None,
+    return_lse: bool = False,
+    implementation: Implementation | None = None,
+) -> Tensor | tuple[Tensor, Tensor]:
+    """Causal attention of each sequence's last tokens to all its tokens, whose K and V are in the cache.
+
+    Args:
+        q: [N, Hq, D], the queries of all sequences one after the other.
+        kv: the cache; Hq is a multiple of its Hkv.
+        batch: which queries and which pages belong to which sequence. Sequences may differ in everything, and one with
+            a single query is a decode step.
+        sparsity: budgets of the Hq heads, for all sequences or for each; None is dense. A sequence's keys are selected
+            by its last queries here, so give it only to chunks much longer than `Sparsity.last_q`.
+        q_rotated: q comes rotated at i mod S, as a model's own rotary embedding does it with positions mod S.
+        out: [N, Hq, D], where the result goes; a new tensor if None.
+        return_lse: also return the log-sum-exp of the scaled logits.
+        implementation: by the device of q if None.
+
+    Returns:
+        out [N, Hq, D], of q's dtype; with `return_lse` also [N, Hq] float32. A sequence of no tokens gives 0 and -inf.
+
+    Raises:
+        KernelError: shapes, types or devices that do not belong together.
+    """
+    _check(q, kv, spec)
+    _check_batch(q, batch)
+    out = _out(q, out)
+    lse = q.new_empty(q.shape[:2], dtype=torch.float32) if return_lse else None
+    chosen = _implementation(q, implementation)
+    budgets = _per_sequence(sparsity, len(batch.lengths), q.shape[1])
+    prompt = batch.prompt_lengths
+    if not all(budgets):
+        dense_lengths = batch.lengths
+        if any(budgets):  # the sparse ones are empty to this call, and written after it
+            mask = torch.tensor([budget is None for budget in budgets], device=q.device)
+            dense_lengths = torch.where(mask, batch.lengths, 0)
+        _dense(
+            q, kv.k, kv.v, kv.k_scale, kv.v_scale, batch.block_table, batch.query_starts, dense_lengths,
+            prompt, batch.max_query, batch.max_length, spec.text, q_rotated, chosen, out, lse,
+        )  # fmt: skip
+    if any(budgets):
+        starts, lengths = batch.query_starts.tolist(), batch.lengths.tolist()
+        for index, budget in enumerate(budgets):
+            rows = slice(starts[index], starts[index + 1])
+            if budget is None or rows.start == rows.stop:
+                continue
+            _sparse(
+                q[rows], kv.k, kv.v, kv.k_scale, kv.v_scale, batch.block_table[index], lengths[index],
+                None if prompt is None else int(prompt[index]), spec.text, list(budget.vertical),
+                list(budget.slash), budget.last_q, budget.block, q_rotated, chosen, out[rows],
+                None if lse is None else lse[rows],
+            )  # fmt: skip
+    return out if lse is None else (out, lse)
+
+
+def dca_decode(
+    q: Tensor,
+    kv: PagedKV,
+    block_table: Tensor,
+    lengths: Tensor,
+    spec: DCASpec,
+    *,
+    max_length: int | None = None,
+    prompt_lengths: Tensor | None = None,
+    q_rotated: bool = False,
+    out: Tensor | None = None,
+    implementation: Implementation | None = None,
+) -> Tensor:
+    """Attention of one new token a sequence.
+
+    Args:
+        q: [B, Hq, D], the last token of each sequence.
+        block_table: [B, most pages] int32.
+        lengths: [B] int32, the new token included.
+        max_length: the greatest of them, or more; None asks the device.
+
+    The others, the result and the errors are those of `dca_prefill`.
+    """
+    batch = Batch(
+        block_table=block_table,
+        query_starts=torch.arange(len(q) + 1, dtype=torch.int32, device=q.device),
+        lengths=lengths,
+        max_query=1,
+        max_length=int(lengths.max()) if max_length is None else max_length,
+        prompt_lengths=prompt_lengths,
+    )
+    return dca_prefill(q, kv, batch, spec, q_rotated=q_rotated, out=out, implementation=implementation)
+
+
+def dca_write(
+    k: Tensor,
+    v: Tensor,
+    kv: PagedKV,
+    slots: Tensor,
+    positions: Tensor,
+    spec: DCASpec,
+    *,
+    implementation: Implementation | None = None,
+) -> None:
+    """Rotate K at its positions mod S, and put K and V into the cache.
+
+    Args:
+        k, v: [N, Hkv, D], K not rotated.
+        slots: [N] int64, page · page size + place in the page; a negative one is skipped.
+        positions: [N] integers, the index of each token in its sequence.
+
+    Raises:
+        KernelError: shapes, types or devices that do not belong together.
+    """
+    _check(k, kv, spec)
+    if v.shape != k.shape or k.shape[1] != kv.k.shape[2]:
+        raise KernelError(f"k is {_shape(k)}, v {_shape(v)}; both are [tokens, {kv.k.shape[2]} K/V heads, head_dim]")
+    if slots.shape != k.shape[:1] or positions.shape != k.shape[:1]:
+        raise KernelError(f"slots are {_shape(slots)} and positions {_shape(positions)} for {k.shape[0]} tokens")
+    _write(k, v, kv.k, kv.v, kv.k_scale, kv.v_scale, slots, positions, spec.text, _implementation(k, implementation))
+
+
+def attend(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    spec: DCASpec,
+    *,
+    start: int = 0,
+    sparsity: Sparsity | None = None,
+    prompt_tokens: int | None = None,
+    implementation: Implementation | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Attention without a cache, with the oracle's signature: see `longread.kernels.reference.attention`.
+
+    Args:
+        q: [T, Hq, D], not rotated.
+        k, v: [start + T, Hkv, D], not rotated.
+
+    Returns:
+        out [T, Hq, D] of q's dtype, and the log-sum-exp of the scaled logits [T, Hq] float32.
+    """
+    if k.shape != v.shape or k.shape[0] != start + q.shape[0]:
+        raise KernelError(
+            f"k is {_shape(k)} and v {_shape(v)}; both have the {start} tokens before the queries and the {len(q)} of "
+            "the queries"
+        )
+    length = k.shape[0]
+    kv = PagedKV(torch.empty_like(k)[None], torch.empty_like(v)[None])
+    tokens = torch.arange(length, device=k.device)
+    dca_write(k, v, kv, tokens, tokens, spec, implementation=implementation)
+    return dca_prefill(
+        q,
+        kv,
+        single(len(q), length, q.device, length if prompt_tokens is None else prompt_tokens),
+        spec,
+        sparsity=sparsity,
+        return_lse=True,
+        implementation=implementation,
+    )
+
+
+def single(queries: int, length: int, device: torch.device, prompt_tokens: int | None = None) -> Batch:
+    """The batch of one sequence whose K and V are one page."""
+
+    def tensor(*values: int) -> Tensor:
+        return torch.tensor(values, dtype=torch.int32, device=device)
+
+    return Batch(
+        block_table=tensor(0)[None],
+        query_starts=tensor(0, queries),
+        lengths=tensor(length),
+        max_query=queries,
+        max_length=length,
+        prompt_lengths=None if prompt_tokens is None else tensor(prompt_tokens),
+    )
+
+
+@torch.library.custom_op("longread::dca_dense", mutates_args=("out", "lse"))
+def _dense(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    k_scale: float,
+    v_scale: float,
+    block_table: Tensor,
+    query_starts: Tensor,
+    lengths: Tensor,
+    prompt_lengths: Tensor | None,
+    max_query: int,
+    max_length: int,
+    spec: str,
+    q_rotated: bool,
+    implementation: str,
+    out: Tensor,
+    lse: Tensor | None,
+) -> None:
+    batch = Batch(block_table, query_starts, lengths, max_query, max_length, prompt_lengths)
+    _module(implementation).dense(
+        q, PagedKV(k, v, k_scale, v_scale), batch, DCASpec.of_text(spec), out=out, lse=lse, q_rotated=q_rotated
+    )
+
+
+@torch.library.custom_op("longread::dca_sparse", mutates_args=("out", "lse"))
+def _sparse(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    k_scale: float,
+    v_scale: float,
+    block_table: Tensor,
+    length: int,
+    prompt_length: int | None,
+    spec: str,
+    vertical: list[int],
+    slash: list[int],
+    last_q: int,
+    block: int,
+    q_rotated: bool,
+    implementation: str,
+    out: Tensor,
+    lse: Tensor | None,
+) -> None:
+    kv, dca, compute = PagedKV(k, v, k_scale, v_scale), DCASpec.of_text(spec), _module(implementation)
+    sparsity = Sparsity(tuple(vertical), tuple(slash), last_q, block)
+    scores = compute.scores(q[-last_q:], kv, block_table, length, dca, q_rotated=q_rotated)
+    compute.sparse(
+        q,
+        kv,
+        block_table,
+        length,
+        dca,
+        choose(*scores, sparsity),
+        out=out,
+        lse=lse,
+        q_rotated=q_rotated,
+        prompt_length=prompt_length,
+    )
+
+
+@torch.library.custom_op("longread::dca_write", mutates_args=("k_cache", "v_cache"))
+def _write(
+    k: Tensor,
+    v: Tensor,
+    k_cache: Tensor,
+    v_cache: Tensor,
+    k_scale: float,
+    v_scale: float,
+    slots: Tensor,
+    positions: Tensor,
+    spec: str,
+    implementation: str,
+) -> None:
+    _module(implementation).write(
+        k, v, PagedKV(k_cache, v_cache, k_scale, v_scale), slots, positions, DCASpec.of_text(spec)
+    )
+
+
+# They only write into what they are given, so there is nothing to fake.
+for _operator in (_dense, _sparse, _write):
+    _operator.register_fake(lambda *_, **__: None)
+
+
+def _module(implementation: str) -> ModuleType:
+    if implementation == "cpu":
+        from . import cpu
+
+        return cpu
+    from . import triton
+
+    return triton
+
+
+def _implementation(q: Tensor, asked: Implementation | None) -> Implementation:
+    if asked not in (None, "cpu", "triton"):
+        raise KernelError(f"implementation is {asked!r}; it is 'cpu' or 'triton'")
+    if q.device.type not in ("cpu", "cuda"):
+        raise KernelError(f"q is on {q.device}; there are kernels for cpu and cuda")
+    if asked == "cpu" and q.is_cuda:
+        raise KernelError(f"implementation 'cpu' was asked for and q is on {q.device}")
+    if asked == "triton" and not q.is_cuda and os.environ.get("TRITON_INTERPRET") != "1":
+        raise KernelError("implementation 'triton' on the CPU runs in its interpreter only: set TRITON_INTERPRET=1")
+    return asked or ("triton" if q.is_cuda else "cpu")
+
+
+def _out(q: Tensor, out: Tensor | None) -> Tensor:
+    if out is None:
+        return torch.empty_like(q, memory_format=torch.contiguous_format)
+    if out.shape != q.shape or out.dtype != q.dtype:
+        raise KernelError(f"out is {_shape(out)} {out.dtype}; q is {_shape(q)} {q.dtype}")
+    return out
+
+
+def _per_sequence(
+    sparsity: Sparsity | Sequence[Sparsity | None] | None, sequences: int, heads: int
+) -> list[Sparsity | None]:
+    given = [sparsity] * sequences if sparsity is None or isinstance(sparsity, Sparsity) else list(sparsity)
+    if len(given) != sequences:
+        raise KernelError(f"sparsity is given for {len(given)} sequences; the batch has {sequences}")
+    for budget in given:
+        if budget is not None and budget.heads != heads:
+            raise KernelError(f"sparsity has budgets for {budget.heads} heads; q has {heads}")
+    return given
+
+
+def _check(q: Tensor, kv: PagedKV, spec: DCASpec) -> None:
+    if q.dim() != 3 or q.shape[2] != spec.head_dim:
+        raise KernelError(f"q or k is {_shape(q)}; it is [tokens, heads, {spec.head_dim}]")
+    if kv.k.dim() != 4 or kv.k.shape != kv.v.shape or kv.k.shape[3] != spec.head_dim:
+        raise KernelError(
+            f"the caches are {_shape(kv.k)} and {_shape(kv.v)}; both are [pages, page size, heads, {spec.head_dim}]"
+        )
+    if q.shape[1] % kv.k.shape[2]:
+        raise KernelError(f"q has {q.shape[1]} heads, which is no multiple of the cache's {kv.k.shape[2]}")
+    if q.dtype not in _CACHE_DTYPES[:3] or kv.k.dtype not in _CACHE_DTYPES or kv.v.dtype != kv.k.dtype:
+        raise KernelError(
+            f"q is {q.dtype}, the caches {kv.k.dtype} and {kv.v.dtype}; q is float32, bfloat16 or float16, and the "
+            "caches are alike, of these or float8_e4m3fn"
+        )
+    if not q.stride(-1) == kv.k.stride(-1) == kv.v.stride(-1) == 1:
+        raise KernelError("head_dim is not contiguous in q, k or v")
+    if not q.device == kv.k.device == kv.v.device:
+        raise KernelError(f"q is on {q.device}, the caches on {kv.k.device} and {kv.v.device}")
+
+
+def _check_batch(q: Tensor, batch: Batch) -> None:
+    sequences = batch.lengths.shape[0]
+    if batch.block_table.dim() != 2 or batch.block_table.shape[0] != sequences:
+        raise KernelError(f"block_table is {_shape(batch.block_table)} for {sequences} sequences")
+    if batch.query_starts.shape != (sequences + 1,):
+        raise KernelError(f"query_starts is {_shape(batch.query_starts)}; for {sequences} sequences [{sequences + 1}]")
+    tensors = {
+        "block_table": batch.block_table,
+        "query_starts": batch.query_starts,
+        "lengths": batch.lengths,
+        "prompt_lengths": batch.prompt_lengths,
+    }
+    for name, tensor in tensors.items():
+        if tensor is not None and (tensor.dtype != torch.int32 or tensor.device != q.device):
+            raise KernelError(f"{name} is {tensor.dtype} on {tensor.device}; it is int32 on {q.device}")
+
+
+def _shape(tensor: Tensor) -> str:
+    return str(list(tensor.shape))

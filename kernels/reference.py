@@ -1,0 +1,84 @@
+"""The oracle: attention from its definition, in float64, every logit at once. Slow and memory-hungry; for tests."""
+
+import torch
+from torch import Tensor
+
+from .dca import REGIONS, DCASpec, rotate
+from .selection import Selection, Sparsity, choose
+
+
+def attention(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    spec: DCASpec,
+    *,
+    start: int = 0,
+    sparsity: Sparsity | Selection | None = None,
+    prompt_tokens: int | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Causal attention of the last T of n = start + T tokens over all n.
+
+    Args:
+        q: [T, Hq, D], not rotated.
+        k, v: [n, Hkv, D], not rotated; Hq is a multiple of Hkv.
+        start: tokens before the first query.
+        sparsity: budgets, from which the keys are selected; or the selection itself; None is dense.
+        prompt_tokens: for the "prompt" temperature; n if None.
+
+    Returns:
+        out [T, Hq, D] and the log-sum-exp of the scaled logits [T, Hq], float64.
+    """
+    group = q.shape[1] // k.shape[1]
+    queries = torch.arange(start, start + q.shape[0])
+    keys = torch.arange(k.shape[0])
+    logits = _logits(q, k, spec, queries)
+    logits *= spec.scales(queries, prompt_tokens or k.shape[0])[:, None]
+    seen = keys <= queries[:, None]
+    if isinstance(sparsity, Sparsity):
+        sparsity = choose(*scores(q[-sparsity.last_q :], k, spec), sparsity)
+    if sparsity is not None:
+        seen = seen & _selected(sparsity, queries, keys)
+    logits = logits.masked_fill(~seen, -torch.inf)
+    lse = logits.logsumexp(-1)
+    out = torch.einsum("htn,nhd->thd", (logits - lse[..., None]).exp(), v.double().repeat_interleave(group, 1))
+    return out, lse.T
+
+
+def scores(q: Tensor, k: Tensor, spec: DCASpec) -> tuple[Tensor, Tensor]:
+    """What each key column and each diagonal i - j gets of the attention of the last queries: [Hq, n] twice, float64.
+
+    Args:
+        q: [L, Hq, D], the last L of the n tokens that k [n, Hkv, D] has; neither rotated.
+    """
+    length, last = k.shape[0], q.shape[0]
+    queries, keys = torch.arange(length - last, length), torch.arange(length)
+    logits = _logits(q, k, spec, queries, continuous=True) * spec.base_scale
+    shares = logits.masked_fill(keys > queries[:, None], -torch.inf).softmax(-1)
+    distances = (queries[:, None] - keys).clamp(min=0).expand(shares.shape)
+    slash = torch.zeros(q.shape[1], length, dtype=torch.float64)
+    return shares.sum(1), slash.scatter_add_(1, distances.flatten(1), shares.flatten(1))
+
+
+def _logits(q: Tensor, k: Tensor, spec: DCASpec, queries: Tensor, *, continuous: bool = False) -> Tensor:
+    """q·k with each query rotated for the region of the key, unscaled: [Hq, T, n]."""
+    keys = torch.arange(k.shape[0])
+    rotated = _rotated(k, spec.key_positions(keys), spec).repeat_interleave(q.shape[1] // k.shape[1], 1)
+    region = spec.region(queries[:, None], keys)
+    logits = torch.zeros(q.shape[1], q.shape[0], k.shape[0], dtype=torch.float64)
+    for looked_at in REGIONS:
+        turned = _rotated(q, spec.query_positions(queries, looked_at, continuous=continuous), spec)
+        logits += torch.einsum("thd,nhd->htn", turned, rotated) * (region == looked_at)
+    return logits
+
+
+def _rotated(x: Tensor, positions: Tensor, spec: DCASpec) -> Tensor:
+    angles = spec.angles(positions).double()[:, None]
+    return rotate(x.double(), angles.cos(), angles.sin())
+
+
+def _selected(selection: Selection, queries: Tensor, keys: Tensor) -> Tensor:
+    """[Hq, T, n]: the columns, and the blocks that lie a selected number of blocks before the query's own."""
+    apart = queries[:, None] // selection.block - keys // selection.block
+    heads = zip(selection.columns_of_heads(), selection.offsets_of_heads(), strict=True)
+    return torch.stack([torch.isin(keys, columns) | torch.isin(apart, offsets) for columns, offsets in heads])
