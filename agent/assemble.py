@@ -1,5 +1,6 @@
 """Settings -> corpus, model and reader, with what happens on the way shown at the terminal."""
 
+import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,13 +11,16 @@ from ..serving.events import ObtainEvent
 from . import terminal
 from .config import Config, Settings
 from .corpus import Corpus, LoadOptions
-from .errors import DocumentError
-from .pages import ranges, select
-from .prompt import ChatMessage, DocumentPart, measure
+from .corpus.sources import STDIN, check_existence
+from .errors import ConfigError, DocumentError
+from .pages import check_syntax, ranges, select
+from .prompt import ChatMessage, DocumentPart, asked, measure
 from .tokens import Tokenizer, qwen
 
 if TYPE_CHECKING:
     from .reader import Answer, LongReader
+
+SEVERAL_FILES = "For several files repeat --file, or put a pattern in quotes: --file 'docs/*.md'."
 
 _RANGES = 10  # page ranges a document in the budget table, at most
 
@@ -101,7 +105,13 @@ def reader(
         LongreadError: see `corpus`; or the model cannot be had.
     """
     settings = config.settings
-    # The model before the files: a wrong address or name should not cost the reading of a book.
+    # What is wrong at a glance first, then the model, then the files: a wrong name of a file should not cost the
+    # loading of a model, nor a wrong address the reading of a book.
+    check_syntax(pages)
+    if not skip_unreadable:
+        check_existence(files)
+    if settings.server and not config.origins["server"].startswith("flag"):
+        terminal.note(f"the model is at {settings.server} ({config.origins['server']})")
     from .llm.choose import chat_model
     from .reader import LongReader
 
@@ -156,10 +166,10 @@ def dry_run(config: Config, files: Sequence[str], question: str, *, as_json: boo
         reserve=settings.max_tokens,
     )
     if as_json:
-        print(prompt.model_dump_json(indent=2, exclude={"messages"}))
+        print(json.dumps({**prompt.model_dump(exclude={"messages"}), "window": window, "fits": prompt.fits}, indent=2))
     else:
         terminal.out.print(terminal.budget_table(prompt, page_ranges(loaded), window))
-    return prompt.budget is None or prompt.tokens <= prompt.budget
+    return prompt.fits
 
 
 def show_budget(reader: "LongReader", conversation: Sequence[ChatMessage]) -> None:
@@ -207,10 +217,35 @@ def page_ranges(loaded: Corpus) -> dict[str, list[tuple[str, int]]]:
     return table
 
 
-def read_question(question: str, files: Sequence[str]) -> str:
-    """The question itself, or standard input for '-'."""
-    if question != "-":
-        return question
-    if "-" in files:
-        raise DocumentError("Standard input cannot be both the question and a document.", source="-")
-    return sys.stdin.read()
+def first_question(question: str | None, more: Sequence[str], files: Sequence[str]) -> str | None:
+    """The question that a chat begins with, if any. See `read_question`.
+
+    Raises:
+        ConfigError: none, where standard input is a document, and no other can be typed.
+    """
+    if question is not None:
+        return read_question(question, more, files)
+    if STDIN in files:
+        raise ConfigError("Standard input is a document, so no question can be typed: give one as an argument.")
+    return None
+
+
+def read_question(question: str, more: Sequence[str], files: Sequence[str]) -> str:
+    """The question itself, or standard input for '-'.
+
+    Args:
+        more: arguments after it, of which there should be none.
+
+    Raises:
+        ConfigError: it is empty, or it or what follows is a file: what a shell makes of a pattern without quotes.
+        DocumentError: standard input is a document, too.
+    """
+    if more:
+        raise ConfigError(f"There is more than one question: {' '.join(map(repr, more))} is left over. {SEVERAL_FILES}")
+    if question == "-":
+        if STDIN in files:
+            raise DocumentError("Standard input cannot be both the question and a document.", source=STDIN)
+        question = sys.stdin.read()
+    elif question and len(question) < 4096 and Path(question).exists():
+        raise ConfigError(f"The question is {question!r}, which is a file or folder. {SEVERAL_FILES}")
+    return asked(question)

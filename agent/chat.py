@@ -82,7 +82,7 @@ class Chat:
         name, _, argument = line.partition(" ")
         match name:
             case "/help":
-                terminal.out.print(HELP, markup=False)
+                terminal.out.print(HELP)
             case "/files":
                 documents = self.reader.corpus.documents
                 terminal.out.print(
@@ -107,7 +107,12 @@ class Chat:
         turns = "\n\n".join(f"## {question}\n\n{answer}" for question, answer in self.transcript)
         try:
             with path.open("x", encoding="utf-8") as file:
-                file.write(f"# A conversation with {self.reader.model_name}\n\n{documents}\n\n{turns}\n")
+                file.write(
+                    terminal.printable(
+                        f"# A conversation with {self.reader.model_name}, {datetime.now():%Y-%m-%d %H:%M}\n\n"
+                        f"{documents}\n\n{turns}\n"
+                    )
+                )
         except FileExistsError:
             terminal.error(f"{path} exists; /save needs a new name")
         except OSError as error:
@@ -116,8 +121,11 @@ class Chat:
             terminal.note(f"saved to {path}")
 
 
-def lines() -> Iterator[str]:
+def lines(*, stdin_is_a_document: bool = False) -> Iterator[str]:
     """Questions as they are typed, with history and editing; the lines of standard input where it is no terminal."""
+    if stdin_is_a_document:
+        terminal.note("standard input was a document, so no more questions can be typed")
+        return
     if not terminal.interactive():
         yield from sys.stdin
         return

@@ -24,7 +24,10 @@ app = typer.Typer(
 Files = Annotated[
     list[str],
     typer.Option(
-        "--file", "-f", metavar="PATH", help="A file, a folder, a glob, or - for standard input. May be repeated."
+        "--file",
+        "-f",
+        metavar="PATH",
+        help="A file, a folder, a pattern in quotes, or - for standard input. May be repeated.",
     ),
 ]
 Pages = Annotated[
@@ -44,16 +47,23 @@ Server = Annotated[
 Model = Annotated[str | None, typer.Option("--model", "-m", help="The model's name: agent models.")]
 ApiKey = Annotated[str | None, typer.Option("--api-key", help="For the server. Better kept in LONGREAD_API_KEY.")]
 Window = Annotated[int | None, typer.Option("--window", help="Tokens that the model can hold; asked of it if not set.")]
-MaxTokens = Annotated[int | None, typer.Option("--max-tokens", help="The longest answer, in tokens.")]
-Temperature = Annotated[float | None, typer.Option("--temperature", help="Sampling temperature; 0 is greedy.")]
+MaxTokens = Annotated[int | None, typer.Option("--max-tokens", help="The longest answer, in tokens; 512 if not set.")]
+Temperature = Annotated[
+    float | None, typer.Option("--temperature", help="Sampling temperature; 0 is greedy. The model's own if not set.")
+]
 Device = Annotated[str | None, typer.Option("--device", help="Where the embedded model runs: cpu, cuda.")]
 Layout = Annotated[bool | None, typer.Option("--layout/--no-layout", help="Read PDFs as Markdown with tables: slower.")]
 Ocr = Annotated[bool | None, typer.Option("--ocr/--no-ocr", help="Read scanned pages with tesseract.")]
 Jobs = Annotated[int | None, typer.Option("--jobs", help="Parser processes; one a core if not set.")]
 
 
-@app.command()
+# What a shell makes of a pattern without quotes: `assemble` says so.
+_MORE_ARGUMENTS = {"allow_extra_args": True}
+
+
+@app.command(context_settings=_MORE_ARGUMENTS)
 def chat(
+    context: typer.Context,
     file: Files,
     question: Annotated[str | None, typer.Argument(help="The first question; more are asked for.")] = None,
     pages: Pages = None,
@@ -70,7 +80,10 @@ def chat(
     ocr: Ocr = None,
     jobs: Jobs = None,
 ) -> None:
-    """Talk about documents: streamed answers, follow-up questions, /help."""
+    """Talk about documents. /help lists what else there is.
+
+    agent chat --file book.pdf --file 'notes/*.md'
+    """
     with _errors():
         config = _config(
             server=server, model=model, api_key=api_key, window=window, max_tokens=max_tokens,
@@ -79,13 +92,15 @@ def chat(
         from . import assemble
         from .chat import Chat, lines
 
+        first = assemble.first_question(question, context.args, file)
         reader = assemble.reader(config, file, pages=pages or (), password=password, skip_unreadable=skip_unreadable)
         conversation = Chat(reader, budget=lambda history: assemble.show_budget(reader, history))
-        conversation.run(question, lines())
+        conversation.run(first, lines(stdin_is_a_document="-" in file))
 
 
-@app.command()
+@app.command(context_settings=_MORE_ARGUMENTS)
 def ask(
+    context: typer.Context,
     question: Annotated[str, typer.Argument(help="The question, or - to read it from standard input.")],
     file: Files,
     as_json: Annotated[
@@ -108,7 +123,13 @@ def ask(
     ocr: Ocr = None,
     jobs: Jobs = None,
 ) -> None:
-    """Ask one question and leave. The answer goes to standard output, all else to standard error."""
+    """Ask one question and leave.
+
+    The answer goes to standard output, all else to standard error. Exit code 0: answered; 1: it could not be, and why
+    is on standard error; 2: a setting or an option is wrong; 130: interrupted.
+
+    agent ask 'Who signed it?' --file contracts/ --json
+    """
     with _errors():
         config = _config(
             server=server, model=model, api_key=api_key, window=window, max_tokens=max_tokens,
@@ -116,7 +137,7 @@ def ask(
         )  # fmt: skip
         from . import assemble, terminal
 
-        question = assemble.read_question(question, file)
+        question = assemble.read_question(question, context.args, file)
         sources: dict[str, Any] = {
             "pages": pages or (), "password": password, "skip_unreadable": skip_unreadable
         }  # fmt: skip
@@ -137,7 +158,7 @@ def ask(
 
 @app.command()
 def models(server: Server = None, api_key: ApiKey = None) -> None:
-    """The models that can be asked: the catalogue, and what a server has."""
+    """List the models: the catalogue, and a server's."""
     with _errors():
         config = _config(server=server, api_key=api_key)
         from . import listing
@@ -147,7 +168,7 @@ def models(server: Server = None, api_key: ApiKey = None) -> None:
 
 @app.command()
 def doctor(server: Server = None, model: Model = None, api_key: ApiKey = None) -> None:
-    """What works on this machine, and what to do about the rest."""
+    """Check what works on this machine."""
     with _errors():
         config = _config(server=server, model=model, api_key=api_key)
         from . import doctor as checks
@@ -160,7 +181,7 @@ def doctor(server: Server = None, model: Model = None, api_key: ApiKey = None) -
 
 @app.command()
 def config() -> None:
-    """Every setting, its value, and where that came from."""
+    """Show every setting and where it came from."""
     with _errors():
         from . import terminal
 
@@ -203,6 +224,9 @@ def _errors() -> "Iterator[None]":
         terminal.error(str(error))
         raise typer.Exit(error.exit_code) from error
     except KeyboardInterrupt as interrupt:
+        from . import terminal
+
+        terminal.note("interrupted")
         raise typer.Exit(130) from interrupt
     except BrokenPipeError as broken:  # `agent ask … | head`
         sys.stderr.close()

@@ -81,7 +81,8 @@ def load(
     """
     environment = os.environ if environment is None else environment
     layers: list[tuple[str, dict[str, Any]]] = []
-    for path in (user_config_path("longread", appauthor=False) / FILE, (folder or Path.cwd()) / FILE):
+    here = (folder or Path.cwd()) / FILE
+    for path in (user_config_path("longread", appauthor=False) / FILE, here):
         layers.append((str(path), _read(path)))
     values: dict[str, Any] = {}
     origins = dict.fromkeys(Settings.model_fields, "built in")
@@ -104,6 +105,12 @@ def load(
             take(name, value, f"flag --{name.replace('_', '-')}")
     if values.get("api_key") is None and environment.get("OPENAI_API_KEY") and _is_openai(values, origins):
         take("api_key", environment["OPENAI_API_KEY"], "environment OPENAI_API_KEY")
+    if origins["server"] == str(here) and origins["api_key"].startswith("environment"):
+        raise ConfigError(
+            f"{here} sets the server, {values['server']}, and your key is from the {origins['api_key']}: a folder does "
+            "not get to choose where your key is sent. Give --server or LONGREAD_SERVER yourself, or put api_key into "
+            "that file."
+        )
     return Config(settings=Settings(**values), origins=origins)
 
 

@@ -15,6 +15,7 @@ from rich.text import Text
 from ..serving import models
 from ..serving.errors import LongreadError
 from ..serving.store import cache_dir
+from . import terminal
 from .config import Config, Settings
 
 _MARKS = {"ok": Text("✓", "green"), "off": Text("–", "dim"), "fail": Text("✗", "bold red")}
@@ -40,10 +41,10 @@ def examine(config: Config) -> list[Result]:
 
 
 def table(results: list[Result]) -> Table:
-    shown = Table("", "", "found", "to do", box=None, pad_edge=False)
-    for result in results:
-        shown.add_row(_MARKS[result.state], result.what, result.found, result.remedy)
-    return shown
+    return terminal.rows(
+        ("", "", "found", "to do"),
+        ((_MARKS[result.state], result.what, result.found, result.remedy) for result in results),
+    )
 
 
 def _python(_: Settings) -> Result:

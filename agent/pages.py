@@ -1,6 +1,7 @@
 """Page ranges as people write them: `1-20,45` and `book:1-20`."""
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from .errors import DocumentError
@@ -31,6 +32,17 @@ def select(corpus: "Corpus", selections: list[str]) -> "Corpus":
         for document in corpus.documents
     )
     return type(corpus)(documents=documents, failures=corpus.failures, warnings=corpus.warnings)
+
+
+def check_syntax(selections: Sequence[str]) -> None:
+    """Find what no document could make sense of, before any is loaded.
+
+    Raises:
+        DocumentError: a range that cannot be read.
+    """
+    for selection in selections:
+        for part in selection.rpartition(":")[2].split(","):
+            _range(part, selection)
 
 
 def _only(document: "Document", numbers: set[int]) -> "Document":
@@ -72,13 +84,17 @@ def _numbers(text: str, document: "Document", selection: str) -> set[int]:
     last = max(page.number for page in document.pages)
     numbers: set[int] = set()
     for part in text.split(","):
-        match = _RANGE.match(part.strip())
-        if not match:
-            raise DocumentError(f"--pages {selection}: {part!r} is not a page or a range like 3-20.", source=selection)
-        first, final = int(match[1]), int(match[2] or match[1])
+        first, final = _range(part, selection)
         if not 1 <= first <= final <= last:
             raise DocumentError(
                 f"--pages {selection}: {document.name} has pages 1-{last}, not {part.strip()}.", source=selection
             )
         numbers.update(range(first, final + 1))
     return numbers
+
+
+def _range(part: str, selection: str) -> tuple[int, int]:
+    match = _RANGE.match(part.strip())
+    if not match:
+        raise DocumentError(f"--pages {selection}: {part!r} is not a page or a range like 3-20.", source=selection)
+    return int(match[1]), int(match[2] or match[1])

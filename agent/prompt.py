@@ -16,6 +16,7 @@ from typing_extensions import TypedDict  # pydantic cannot use typing's before P
 
 from ..serving.errors import PromptTooLong
 from .control import neutralise
+from .errors import ConfigError
 from .tokens import Tokenizer
 
 if TYPE_CHECKING:
@@ -34,6 +35,17 @@ _QUESTION = "Question: "
 # <|im_start|> "assistant" "\n" to open the answer. The control tokens and the last newline are a token each.
 _TOKENS_PER_MESSAGE = 3
 _TOKENS_TO_OPEN_ANSWER = 1
+
+
+def asked(question: str) -> str:
+    """The question.
+
+    Raises:
+        ConfigError: it is empty: a model would answer all the same.
+    """
+    if not question.strip():
+        raise ConfigError("The question is empty: ask something about the documents.")
+    return question
 
 
 class ChatMessage(TypedDict):
@@ -64,6 +76,11 @@ class Prompt(BaseModel):
     shares: tuple[DocumentShare, ...]
     budget: int | None
     """Tokens the prompt may have: the window less the reserve for the answer. None: the window is not known."""
+
+    @property
+    def fits(self) -> bool:
+        """Whether it is within the budget, as far as that is known."""
+        return self.budget is None or self.tokens <= self.budget
 
     @property
     def document_tokens(self) -> int:
@@ -108,7 +125,7 @@ def build(
         ValueError: the conversation does not begin and end with a user message.
     """
     prompt = measure(documents, conversation, window=window, reserve=reserve, system=system)
-    if prompt.budget is not None and prompt.tokens > prompt.budget:
+    if prompt.budget is not None and not prompt.fits:
         raise PromptTooLong(_too_long(prompt, window or 0, reserve), tokens=prompt.tokens, budget=prompt.budget)
     return prompt
 
@@ -185,6 +202,7 @@ def _too_long(prompt: Prompt, window: int, reserve: int) -> str:
     return (
         f"The prompt has {prompt.tokens:,} tokens and the model has room for {window - reserve:,} "
         f"(a window of {window:,} less {reserve:,} kept for the answer). Nothing was cut. "
-        f"Choose pages (--pages {largest.name}:1-20; {largest.name} alone takes {largest.tokens:,}), "
-        "give fewer files, or use a model with a larger window (agent models)."
+        f"Take away {prompt.tokens - (window - reserve):,} tokens or more ({largest.name} has {largest.tokens:,}): "
+        "choose pages (--dry-run shows what a range takes, --pages chooses it), give fewer files, or use a model with "
+        "a larger window (agent models)."
     )

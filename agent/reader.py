@@ -17,7 +17,7 @@ from ..serving.events import Delta, Prefill, Usage, Waiting
 from .citations import Citation, PageIndex, marks, sources, without_sources
 from .llm.choose import chat_model
 from .prompt import SYSTEM as SYSTEM_PROMPT
-from .prompt import ChatMessage, DocumentPart, Prompt, build
+from .prompt import ChatMessage, DocumentPart, Prompt, asked, build
 from .tokens import Tokenizer, qwen
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ class LongReader(Agent):
         self, question: str, *, history: Sequence[ChatMessage] = (), **generate: Any
     ) -> Generator[ReaderEvent, None, None]:
         """The events of one answer as they happen, the `Answer` last. Closing the iterator stops the model."""
-        conversation = [*history, ChatMessage(role="user", content=question)]
+        conversation = [*history, ChatMessage(role="user", content=asked(question))]
         messages = [Message(role=turn["role"], content=turn["content"]) for turn in conversation]
         text = reasoning = ""
         extra: dict[str, Any] = {}

@@ -1,5 +1,7 @@
 """How it looks: progress bars, streamed Markdown, tables, and the footer of tokens and times."""
 
+import os
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -21,21 +23,51 @@ if TYPE_CHECKING:
     from .prompt import Prompt
     from .reader import Answer, ReaderEvent
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+_WIDE = 10_000
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+class _Console(Console):
+    """Prints text as it is: nothing in an answer or a title is markup, an emoji name, or an order to the terminal."""
+
+    def __init__(self, *, stderr: bool = False):
+        super().__init__(stderr=stderr, highlight=False, markup=False, emoji=False)
+
+    @property
+    def width(self) -> int:
+        """A pipe has no width: a table in it is as wide as what it holds."""
+        return super().width if self.is_terminal else _WIDE
+
+    @width.setter
+    def width(self, width: int) -> None:
+        self._width = width
+
+    def on_broken_pipe(self) -> None:
+        """`agent ask … | head`: leave as a program does that SIGPIPE ends. The rest goes nowhere."""
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(141)
+
+
+out = _Console()
+err = _Console(stderr=True)
+
+
+def printable(text: str) -> str:
+    """Text without control characters: documents, models and servers do not get to steer the terminal."""
+    return _CONTROL.sub("", text)
 
 
 def error(message: str) -> None:
-    err.print(Text("error: ", style="bold red") + Text(message), soft_wrap=True)
+    err.print(Text("error: ", style="bold red") + Text(printable(message)), soft_wrap=True)
 
 
 def question(text: str) -> None:
     """Echo a question that nobody typed at this terminal."""
-    out.print(Text("› ", style="bold green") + Text(text, style="bold"))
+    out.print(Text("› ", style="bold green") + Text(printable(text), style="bold"))
 
 
 def note(message: str) -> None:
-    err.print(Text(message, style="dim"), soft_wrap=True)
+    err.print(Text(printable(message), style="dim"), soft_wrap=True)
 
 
 class _Bars:
@@ -44,9 +76,9 @@ class _Bars:
     def __init__(self) -> None:
         self._progress = Progress(
             SpinnerColumn(),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=28),
-            TextColumn("{task.fields[status]}", style="dim"),
+            TextColumn("{task.fields[status]}", style="dim", markup=False),
             TimeElapsedColumn(),
             console=err,
             transient=True,
@@ -62,6 +94,7 @@ class _Bars:
         self._progress.stop()
 
     def show(self, key: str, description: str, done: int | None, total: int | None, status: str) -> None:
+        description = printable(description)
         if key not in self._tasks:
             self._tasks[key] = self._progress.add_task(description, total=total, status=status)
         self._progress.update(
@@ -157,15 +190,19 @@ class AnswerView:
                 if self._bars is None:
                     self._bars = _Bars().__enter__()
                 self._bars.show("prefill", "the server is reading", None, None, f"{seconds:,.0f} s")
-            case Delta(text=text, reasoning=False):
+            case Delta(reasoning=True):
+                if self._bars is None:
+                    self._bars = _Bars().__enter__()
+                self._bars.show("prefill", "thinking", None, None, "")
+            case Delta(text=text):
                 self._end_bars()
-                self._write(text)
+                self._write(printable(text))
             case _:
                 pass
 
     def _write(self, text: str) -> None:
         if not self._markdown:
-            out.print(text, end="", soft_wrap=True, markup=False)
+            out.print(text, end="", soft_wrap=True)
             self._tail = text
             return
         self._tail += text
@@ -193,9 +230,12 @@ def _finished_blocks(text: str) -> tuple[str, str]:
 
 def footer(answer: "Answer") -> RenderableType:
     """Under an answer: the pages, what is wrong with its marks, and what it cost."""
-    lines = [Text(sources(answer.citations), style="cyan")]
+    lines = []
+    if cited := [str(citation) for citation in answer.citations if citation.found_by == "model"]:
+        lines.append(Text(f"Cited by the model: {' '.join(cited)}", style="cyan"))
+    lines.append(Text(sources(answer.citations), style="cyan"))
     if answer.unknown_citations:
-        lines.append(Text(f"No such page: {' '.join(answer.unknown_citations)}", style="yellow"))
+        lines.append(Text(f"Cited, and no such page: {' '.join(answer.unknown_citations)}", style="yellow"))
     if answer.finish_reason == "length":
         lines.append(Text("The answer was cut off at its token limit: raise --max-tokens.", style="yellow"))
     if answer.usage:
@@ -235,16 +275,14 @@ def budget_table(prompt: "Prompt", ranges: dict[str, list[tuple[str, int]]], win
 
 
 def config_table(config: "Config") -> Table:
-    table = Table("setting", "value", "from", "what it is", box=None, pad_edge=False)
-    for row in config.table():
-        table.add_row(*row)
-    return table
+    return rows(("setting", "value", "from", "what it is"), config.table())
 
 
-def rows(headings: Iterable[str], body: Iterable[Iterable[str]]) -> Table:
-    table = Table(*headings, box=None, pad_edge=False)
+def rows(headings: Iterable[str], body: Iterable[Iterable[str | Text]]) -> Table:
+    """A table whose cells are folded, never cut: names and paths are there to be copied."""
+    table = Table(*(Column(heading, overflow="fold") for heading in headings), box=None, pad_edge=False)
     for row in body:
-        table.add_row(*row)
+        table.add_row(*(printable(cell) if isinstance(cell, str) else cell for cell in row))
     return table
 
 

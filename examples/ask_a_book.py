@@ -1,6 +1,6 @@
 """Ask one question of a book, and say where the answer stands.
 
-    python examples/ask_a_book.py examples/handbook.pdf "Which licence does PyMuPDF have?"
+    python examples/ask_a_book.py examples/handbook.pdf "What is the window of the built-in model?"
 
 Runs on the embedded model; set LONGREAD_SERVER (and LONGREAD_MODEL) to use an OpenAI-compatible server.
 """
@@ -10,6 +10,8 @@ import sys
 
 from longread.agent import Corpus, LongReader
 
+if len(sys.argv) < 3:
+    sys.exit(__doc__)
 path, question = sys.argv[1:]
 server = os.environ.get("LONGREAD_SERVER")
 llm = (

@@ -1,6 +1,6 @@
 """LongReader among Qwen-Agent's own agents: a reader who knows the book, and an editor who shortens what it says.
 
-python examples/custom_agent.py examples/handbook.pdf "What is prefix caching good for?"
+python examples/custom_agent.py examples/handbook.pdf "What is the window of the built-in model?"
 """
 
 import sys
@@ -33,6 +33,8 @@ class ReadThenEdit(Agent):
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
     path, question = sys.argv[1:]
     agent = ReadThenEdit(Corpus.load([path]))
     *_, last = agent.run([{"role": "user", "content": question}])

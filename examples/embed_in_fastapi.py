@@ -1,8 +1,8 @@
 """A long-document assistant inside your own web application.
 
 BOOK=examples/handbook.pdf uvicorn embed_in_fastapi:app --app-dir examples
-curl 'http://127.0.0.1:8000/ask?question=What+is+prefill?'
-curl -N 'http://127.0.0.1:8000/stream?question=What+is+prefill?'
+curl 'http://127.0.0.1:8000/ask?question=What+is+the+window+of+the+built-in+model?'
+curl -N 'http://127.0.0.1:8000/stream?question=What+is+the+window+of+the+built-in+model?'
 """
 
 import os

@@ -1,6 +1,7 @@
 """Watch an answer being made: the prompt being read, the text as it comes, the cost; then a follow-up question.
 
-python examples/stream.py examples/handbook.pdf "What is prefill?" "And decoding?"
+python examples/stream.py examples/handbook.pdf "What is the window of the built-in model?" \
+    "What is the licence of the source code?"
 """
 
 import sys
@@ -8,6 +9,8 @@ import sys
 from longread.agent import Answer, Corpus, LongReader
 from longread.serving.events import Delta, Prefill
 
+if len(sys.argv) < 3:
+    sys.exit(__doc__)
 path, *questions = sys.argv[1:]
 reader = LongReader(Corpus.load([path]), max_tokens=150)
 

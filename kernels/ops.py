@@ -16,7 +16,7 @@ from torch import Tensor
 from .dca import DCASpec
 from .errors import KernelError
 from .paged import Batch, PagedKV
-from .selection import Sparsity, choose
+from .selection import Selection, Sparsity, choose
 
 Implementation = Literal["cpu", "triton"]
 
@@ -212,6 +212,50 @@ def attend(
         return_lse=True,
         implementation=implementation,
     )
+
+
+def select(
+    q: Tensor,
+    kv: PagedKV,
+    block_table: Tensor,
+    length: int,
+    spec: DCASpec,
+    sparsity: Sparsity,
+    *,
+    q_rotated: bool = False,
+    implementation: Implementation | None = None,
+) -> Selection:
+    """The keys that sparse prefill looks at, by the last of these queries: the first stage of a sparse `dca_prefill`.
+
+    Args:
+        q: [T, Hq, D], the last T tokens of one sequence.
+        block_table: [pages] int32, of that sequence.
+        length: its tokens.
+    """
+    compute = _module(_implementation(q, implementation))
+    scores = compute.scores(q[-sparsity.last_q :], kv, block_table, length, spec, q_rotated=q_rotated)
+    return choose(*scores, sparsity)
+
+
+def sparse_lse(
+    q: Tensor,
+    kv: PagedKV,
+    block_table: Tensor,
+    length: int,
+    spec: DCASpec,
+    selection: Selection,
+    *,
+    q_rotated: bool = False,
+    prompt_length: int | None = None,
+    implementation: Implementation | None = None,
+) -> Tensor:
+    """Log-sum-exp [T, Hq] float32 over the selected keys: what recall is computed from. Arguments as for `select`."""
+    lse = q.new_empty(q.shape[:2], dtype=torch.float32)
+    _module(_implementation(q, implementation)).sparse(
+        q, kv, block_table, length, spec, selection,
+        out=torch.empty_like(q), lse=lse, q_rotated=q_rotated, prompt_length=prompt_length,
+    )  # fmt: skip
+    return lse
 
 
 def single(queries: int, length: int, device: torch.device, prompt_tokens: int | None = None) -> Batch:

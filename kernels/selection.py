@@ -125,6 +125,29 @@ def choose(vertical: Tensor, slash: Tensor, sparsity: Sparsity) -> Selection:
     return Selection._of_masks(kept, covered, block)
 
 
+def density(selection: Selection, *, start: int, length: int) -> Tensor:
+    """The share of the causal keys of queries `start` to `length` that the selection has: [Hq] float64."""
+    block = selection.block
+    heads, blocks = selection.covered.shape
+    device = selection.covered.device
+    kept = torch.zeros(heads, length + 1, dtype=torch.bool, device=device).scatter_(1, selection.columns.long(), True)
+    kept = kept[:, :length]
+    in_block = torch.nn.functional.pad(kept, (0, blocks * block - length)).unflatten(1, (blocks, block)).sum(-1)
+    queries = torch.arange(start, length, device=device)
+    own = torch.arange(start // block, blocks, device=device)
+    # Keys in the query's own block are counted up to the query; the block is always among the offsets.
+    seen = (queries % block + 1).sum().double().expand(heads).clone()
+    first, last = own * block, (own + 1) * block
+    rows = (last.clamp(max=length) - first.clamp(min=start)).double()
+    before = torch.arange(1, blocks, device=device)
+    for index, count in zip(own.tolist(), rows, strict=True):
+        back = before[:index]
+        slash = selection.covered[:, back]
+        columns = in_block[:, index - back] * ~slash
+        seen += count * (slash.sum(1) * block + columns.sum(1))
+    return seen / (queries + 1).sum()
+
+
 def _top(scores: Tensor, budgets: Sequence[int]) -> Tensor:
     """[Hq, n] bool: the highest scores of each row, as many as its budget says."""
     most = min(max(budgets), scores.shape[1])

@@ -54,6 +54,22 @@ class Sources:
         ]
 
 
+def check_existence(given: Sequence[str | Path]) -> None:
+    """Find a misspelt name at once, before anything slow begins.
+
+    Raises:
+        DocumentError: the first of `given` that names nothing.
+    """
+    for source in map(str, given):
+        path = Path(source).expanduser()
+        if source == STDIN or _exists(path):
+            continue
+        if not glob.has_magic(source):
+            raise _missing(source)
+        if next(glob.iglob(str(path), recursive=True), None) is None:
+            raise _no_match(source)
+
+
 def expand(given: Sequence[str | Path], scratch: Path) -> Sources:
     """The files that `given` stands for, in its order, folders and patterns sorted.
 
@@ -81,8 +97,7 @@ def _expand(source: str, found: Sources, scratch: Path) -> None:
         if glob.has_magic(source):
             _add_pattern(str(path), source, found)
         else:
-            what = "is an address; download it first" if "://" in source else "no such file or folder"
-            found.errors.append(DocumentError(f"{source}: {what}", source=source))
+            found.errors.append(_missing(source))
         return
     except (OSError, ValueError) as error:
         found.errors.append(unreadable(source, error))
@@ -103,6 +118,25 @@ def _expand(source: str, found: Sources, scratch: Path) -> None:
         found.errors.append(DocumentError(f"{source}: not a file, folder or pipe", source=source))
 
 
+def _exists(path: Path) -> bool:
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except (OSError, ValueError):  # there, and not to be read: that is for the reading to say
+        return True
+    return True
+
+
+def _missing(source: str) -> DocumentError:
+    what = "is an address; download it first" if "://" in source else "no such file or folder"
+    return DocumentError(f"{source}: {what}", source=source)
+
+
+def _no_match(pattern: str) -> DocumentError:
+    return DocumentError(f"{pattern}: no file matches this pattern", source=pattern)
+
+
 def _add_folder(folder: Path, source: str, found: Sources) -> None:
     rules = _Ignored(folder)
     for path, reason in _walk(folder, rules):
@@ -116,7 +150,7 @@ def _add_folder(folder: Path, source: str, found: Sources) -> None:
 def _add_pattern(pattern: str, source: str, found: Sources) -> None:
     hits = sorted(glob.glob(pattern, recursive=True))
     if not hits:
-        found.errors.append(DocumentError(f"{source}: no file matches this pattern", source=source))
+        found.errors.append(_no_match(source))
         return
     fixed = [part for part in Path(pattern).parts if not glob.has_magic(part)]
     literal = Path(*fixed[: next(i for i, part in enumerate(Path(pattern).parts) if glob.has_magic(part))] or ["."])

@@ -166,8 +166,14 @@ def _over_socket(client: str, transport: str, socket: str | None) -> Any:
     return getattr(httpx, client)(transport=getattr(httpx, transport)(uds=socket))
 
 
+def is_openai(url: str) -> bool:
+    """Whether a server is OpenAI's own: what the environment says about an account there is for no other."""
+    host = urlsplit(url).hostname or ""
+    return host == "openai.com" or host.endswith(".openai.com")
+
+
 def _private(server: Server, client: _Client) -> _Client:
     """Keep what the environment says about an account at OpenAI from any other server."""
-    if not (urlsplit(server.api).hostname or "").endswith("openai.com"):
+    if not is_openai(server.api):
         client.organization = client.project = None
     return client

@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -151,6 +153,75 @@ def test_an_error_does_not_end_the_conversation(book: str, server: ScriptedServe
     assert "out of memory" in result.stderr
     assert "It takes 57,344 bytes" in result.stdout
     assert [m["content"] for m in server.chats[-1].json["messages"][2:]] == []
+
+
+def test_text_is_neither_markup_nor_an_order_to_the_terminal(tmp_path: Path, server: ScriptedServer) -> None:
+    page = tmp_path / "book.html"
+    page.write_text("<title>A [/b] :key: title</title><p>Some words about bytes.")
+    server.default = Reply.text("Use :warning: and [b]not[/b] \x1b[31mred\x07.")
+    server.models = [{"id": "odd[/x]:key:", "object": "model"}]
+    asked = run("ask", "What?", "-f", str(page), "--server", server.url)
+    assert asked.stdout == "Use :warning: and [b]not[/b] [31mred.\n"
+    talked = run("chat", "What?", "-f", str(page), "--server", server.url, stdin="/files\n")
+    assert talked.exit_code == 0, talked.output
+    assert "A [/b] :key: title" in talked.stdout
+    assert "\x1b" not in talked.stdout
+    assert "odd[/x]:key:" in run("models", "--server", server.url).stdout
+    assert "odd[/x]:key:" in run("doctor", "--server", server.url).stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["", "-f", "BOOK"], "The question is empty"),
+        (["What?", "BOOK", "-f", "BOOK"], "There is more than one question: 'BOOK' is left over"),
+        (["BOOK", "-f", "BOOK"], "The question is 'BOOK', which is a file or folder"),
+    ],
+)
+def test_what_is_no_question_is_refused(book: str, arguments: list[str], message: str) -> None:
+    for command in ("ask", "chat"):
+        result = run(command, *(argument.replace("BOOK", book) for argument in arguments))
+        assert result.exit_code == 2
+        assert message.replace("BOOK", book) in result.stderr
+
+
+def test_what_is_wrong_at_a_glance_costs_no_model(book: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("longread.agent.llm.choose.chat_model", lambda _: pytest.fail("the model was loaded"))
+    for arguments, message in (
+        (["-f", "nope.pdf"], "nope.pdf: no such file or folder"),
+        (["-f", "*.nope"], "*.nope: no file matches this pattern"),
+        (["-f", book, "--pages", "a-b"], "'a-b' is not a page or a range"),
+    ):
+        result = run("ask", "What?", *arguments)
+        assert result.exit_code == 1
+        assert message in result.stderr
+
+
+def test_a_document_from_a_pipe_leaves_one_question(server: ScriptedServer) -> None:
+    result = run("chat", "How many?", "-f", "-", "--server", server.url, stdin="piped text, 42 words\n")
+    assert result.exit_code == 0
+    assert "no more questions can be typed" in result.stderr
+    assert run("chat", "-f", "-", "--server", server.url, stdin="text\n").exit_code == 2
+
+
+def test_a_server_that_nobody_named_just_now_is_named(
+    book: str, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LONGREAD_SERVER", server.url)
+    result = run("ask", "How many bytes?", "-f", book)
+    assert f"the model is at {server.url} (environment LONGREAD_SERVER)" in result.stderr
+
+
+def test_a_reader_that_stops_reading_ends_the_answer(book: str, server: ScriptedServer) -> None:
+    server.default = Reply.text("word " * 50_000, pieces=50)
+    command = [Path(sys.executable).with_name("agent"), "ask", "?", "-f", book, "--server", server.url]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout
+        assert process.stderr
+        process.stdout.read(10)
+        process.stdout.close()
+        assert b"Traceback" not in process.stderr.read()
+    assert process.returncode == 141
 
 
 def test_models_lists_the_catalogue_and_the_server(server: ScriptedServer) -> None:

@@ -54,6 +54,15 @@ def test_an_openai_key_goes_to_no_other_server(
     assert (settings.server, settings.api_key) == (server, key)
 
 
+def test_a_folder_does_not_choose_where_a_key_is_sent(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "longread.toml").write_text("server = 'http://elsewhere/v1'\n")
+    with pytest.raises(ConfigError, match="sets the server, http://elsewhere/v1, and your key is from the environment"):
+        load(tmp_path, {"LONGREAD_API_KEY": "secret"})
+    assert load(tmp_path, {"LONGREAD_API_KEY": "secret"}, server="http://mine").settings.api_key == "secret"
+    (tmp_path / "longread.toml").write_text("server = 'http://elsewhere/v1'\napi_key = 'theirs'\n")
+    assert load(tmp_path).settings.api_key == "theirs"
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -71,7 +71,7 @@ def test_a_unix_domain_socket(tmp_path, prefix: str):
 
 def test_openai_keeps_its_account_and_others_do_not_see_it(monkeypatch):
     monkeypatch.setenv("OPENAI_ORG_ID", "org-1")
-    for url, organization in (("https://api.openai.com/v1", "org-1"), ("https://openai.com.example/v1", None)):
+    for url, organization in (("https://api.openai.com/v1", "org-1"), ("https://evilopenai.com/v1", None)):
         with Server(url, "sk").client() as client:
             assert client.organization == organization
 

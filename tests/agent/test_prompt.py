@@ -75,7 +75,7 @@ def test_what_does_not_fit_is_an_error_with_both_numbers() -> None:
     assert (caught.value.tokens, caught.value.budget) == (needed, needed - 1)
     assert f"has {needed} tokens and the model has room for {needed - 1}" in str(caught.value)
     assert "Nothing was cut" in str(caught.value)
-    assert "--pages book:" in str(caught.value)
+    assert "Take away 1 tokens or more (book has " in str(caught.value)
 
 
 def test_shares_add_up() -> None:

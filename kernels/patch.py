@@ -1,0 +1,171 @@
+"""DCA and sparse prefill in a model of transformers, in one line: `patch(model)`.
+
+The model keeps its own code. Its rotary embedding is replaced by one that rotates at positions mod S, so whatever cache
+it has holds K as DCA wants it; and its attention function is replaced by one that calls `ops`, where a query is rotated
+on from i mod S for the regions that need it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .budgets import Budgets
+from .dca import DCASpec
+from .errors import KernelError
+from .ops import dca_prefill, select, single, sparse_lse
+from .paged import PagedKV
+from .selection import Sparsity, density
+
+NAME = "longread"
+"""Of the attention function in transformers' registry."""
+
+_FIELD = "longread"
+
+
+@dataclass
+class Observation:
+    """What one layer did with one chunk, when it was watched."""
+
+    layer: int
+    queries: int
+    recall: Tensor
+    """[Hq] exp(lse_sparse - lse_full), the mean over the chunk's queries."""
+    density: Tensor
+    """[Hq] the share of the causal keys that were computed."""
+
+
+@dataclass
+class Attention:
+    """What `patch` gives each attention layer."""
+
+    layer: int
+    spec: DCASpec
+    budgets: Budgets | None
+    observe: Callable[[Observation], None] | None = None
+    """When set, attention is dense, and told what sparse attention would have missed."""
+
+    def __call__(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """Attention of one sequence. q [T, Hq, D]; k, v [n, Hkv, D]; rotated at positions mod S. -> [T, Hq, D]"""
+        queries, length = q.shape[0], k.shape[0]
+        kv, batch = PagedKV(k[None], v[None]), _single(queries, length, q.device)
+        sparsity = self.budgets.at(self.layer, queries=queries, length=length) if self.budgets else None
+        if self.observe is None or sparsity is None:
+            return dca_prefill(q, kv, batch, self.spec, sparsity=sparsity, q_rotated=True)
+        out, full = dca_prefill(q, kv, batch, self.spec, q_rotated=True, return_lse=True)
+        selection = select(q, kv, batch.block_table[0], length, self.spec, sparsity, q_rotated=True)
+        found = sparse_lse(q, kv, batch.block_table[0], length, self.spec, selection, q_rotated=True)
+        shares = density(selection, start=length - queries, length=length)
+        self.observe(Observation(self.layer, queries, (found - full).exp().mean(0), shares))
+        return out
+
+
+class Rotary(nn.Module):
+    """transformers' rotary embedding, with positions mod S."""
+
+    def __init__(self, spec: DCASpec):
+        super().__init__()
+        self._spec = spec
+
+    @torch.no_grad()
+    def forward(self, x: Tensor, position_ids: Tensor) -> tuple[Tensor, Tensor]:
+        """-> cos and sin [B, T, D] of x's dtype, for position_ids [B, T]."""
+        angles = self._spec.angles(self._spec.key_positions(position_ids)).repeat(1, 1, 2)
+        return angles.cos().to(x.dtype), angles.sin().to(x.dtype)
+
+
+def patch(model: Any, spec: DCASpec | None = None, sparsity: Budgets | Sparsity | None = None) -> Any:
+    """Let a causal language model of transformers attend by DCA, and sparsely where it pays. -> the model, changed.
+
+    For models of the Qwen2, Qwen3 and Llama families: those whose base model has a `rotary_emb`, whose layers have a
+    `self_attn` and no sliding window. Batches may be padded on the left. Caches that grow (`DynamicCache`, the default)
+    work, chunked prefill included. For inference only. Patching again replaces what was there.
+
+    Args:
+        model: in evaluation mode.
+        spec: None reads it from the model's config; without `dual_chunk_attention_config` that is its own RoPE.
+        sparsity: budgets of all layers, or of one for all; None is dense.
+
+    Raises:
+        KernelError: a model of another build, or budgets for another number of layers or heads.
+    """
+    config, base = model.config, model.base_model
+    layers = [getattr(layer, "self_attn", None) for layer in getattr(base, "layers", ())]
+    if not layers or None in layers or not hasattr(base, "rotary_emb"):
+        raise KernelError(f"{type(model).__name__} has not the layers and the rotary embedding that patch replaces")
+    if any(getattr(layer, "sliding_window", None) for layer in layers):
+        raise KernelError(f"{type(model).__name__} has layers with sliding windows")
+    spec = spec or DCASpec.from_config(config)
+    heads = config.num_attention_heads
+    if isinstance(sparsity, Sparsity):
+        sparsity = Budgets((sparsity,) * len(layers))
+    if sparsity is not None and (len(sparsity.layers) != len(layers) or sparsity.layers[0].heads != heads):
+        raise KernelError(
+            f"the budgets are for {len(sparsity.layers)} layers of {sparsity.layers[0].heads} heads; the model has "
+            f"{len(layers)} of {heads}"
+        )
+    register()
+    base.rotary_emb = Rotary(spec)
+    for index, layer in enumerate(layers):
+        setattr(layer, _FIELD, Attention(index, spec, sparsity))
+    model.set_attn_implementation(NAME)
+    return model
+
+
+def attentions(model: Any) -> list[Attention]:
+    """What a patched model's layers have, to watch or to change it."""
+    return [getattr(layer.self_attn, _FIELD) for layer in model.base_model.layers]
+
+
+def register() -> None:
+    """Make the attention function known to transformers as `NAME`."""
+    from transformers import AttentionInterface, AttentionMaskInterface
+
+    AttentionInterface.register(NAME, _forward)
+    AttentionMaskInterface.register(NAME, _padding)
+
+
+def _forward(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float,
+    **_: object,
+) -> tuple[Tensor, None]:
+    """transformers' interface: query [B, Hq, T, D], key and value [B, Hkv, n, D] -> [B, T, Hq, D]."""
+    attention: Attention | None = getattr(module, _FIELD, None)
+    if attention is None:
+        raise KernelError(f"attention {NAME!r} is for models that longread.kernels.patch has prepared")
+    q, k, v = query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2)
+    if attention_mask is None:
+        return torch.stack([attention(*rows) for rows in zip(q, k, v, strict=True)]), None
+    out = torch.zeros_like(q)
+    for row, real in enumerate(attention_mask.sum(1).tolist()):
+        queries = min(q.shape[1], real)
+        if queries:
+            own = attention(q[row, -queries:], k[row, -real:], v[row, -real:])
+            out[row, -queries:] = own
+    return out, None
+
+
+def _padding(*, batch_size: int, kv_length: int, attention_mask: Tensor | None = None, **_: object) -> Tensor | None:
+    """transformers' interface for masks: the padding mask [B, n] if something is padded, and None if nothing is."""
+    if attention_mask is None:
+        return None
+    mask = attention_mask[:, -kv_length:].bool()
+    if mask.all():
+        return None
+    if not mask[:, -1].all() or (mask[:, 1:] < mask[:, :-1]).any():
+        raise KernelError("attention_mask has zeros after ones; pad on the left")
+    return mask
+
+
+@lru_cache(maxsize=16)
+def _single(queries: int, length: int, device: torch.device) -> Any:
+    """The same for all layers of a step."""
+    return single(queries, length, device, length)

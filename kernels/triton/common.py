@@ -1,0 +1,195 @@
+"""What the attention kernels share: where keys lie, how queries turn, and one step of the online softmax.
+
+Names: BM rows of queries and BN keys make a tile; HALF is D / 2. A row of a query tile is one query of one head. Q and K
+are held as two halves, so that turning Q needs no concatenation: q·k is the sum of two dots over HALF.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+from ..dca import DCASpec
+from ..errors import KernelError
+from ..paged import PagedKV
+
+NO_LOGIT = tl.constexpr(-1e30)
+"""The maximum of no logits. Finite, so that a row that has seen no key yet makes no NaN of inf - inf."""
+LOG2_E = tl.constexpr(1.4426950408889634)
+LN_2 = tl.constexpr(0.6931471805599453)
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """How a kernel is cut, to be chosen by measuring."""
+
+    queries: int
+    keys: int
+    warps: int
+    stages: int
+
+
+@triton.jit
+def locate(table, start, limit, PAGE: tl.constexpr, BN: tl.constexpr):
+    """Where keys start ... start + BN - 1 lie: (page, place in it, further places). `start` is a multiple of BN.
+
+    When pages hold whole tiles that takes one look-up, and the rows of a tile are evenly spaced; otherwise each key looks
+    up its own page. PAGE = 0 is a cache of one page per sequence, however long: no page size to compile for.
+
+    Args:
+        limit: no page of a key from here on is looked up.
+    """
+    further = tl.arange(0, BN)
+    if PAGE == 0:
+        page = tl.load(table)
+        place = start
+    elif PAGE % BN == 0:
+        page = tl.load(table + start // PAGE)
+        place = start % PAGE
+    else:
+        tokens = start + further  # [BN]
+        page = tl.load(table + tokens // PAGE, mask=tokens < limit, other=0)  # [BN]
+        place = tokens % PAGE
+        further = further * 0
+    return page, place, further
+
+
+@triton.jit
+def offsets_of(page, place, further, stride_page, stride_token):
+    """Offsets [BN] of the rows that `locate` found; int64, since a cache has more than 2³¹ elements."""
+    return page.to(tl.int64) * stride_page + place.to(tl.int64) * stride_token + further * stride_token
+
+
+@triton.jit
+def load_keys(k, rows, HALF: tl.constexpr, dtype: tl.constexpr, there=None):
+    """The two halves [HALF, BN] of keys at the offsets `rows` [BN], ready for q·k. Those not `there` are 0."""
+    half = tl.arange(0, HALF)
+    pointers = k + rows[None, :] + half[:, None]  # [HALF, BN]
+    if there is None:
+        first = tl.load(pointers)
+        second = tl.load(pointers + HALF)
+    else:
+        first = tl.load(pointers, mask=there[None, :], other=0.0)
+        second = tl.load(pointers + HALF, mask=there[None, :], other=0.0)
+    return first.to(dtype), second.to(dtype)
+
+
+@triton.jit
+def load_values(v, rows, HALF: tl.constexpr, dtype: tl.constexpr, there=None):
+    """Values [BN, D] at the offsets `rows` [BN]. Those not `there` are 0: a weight of 0 does not stop a NaN."""
+    pointers = v + rows[:, None] + tl.arange(0, 2 * HALF)[None, :]  # [BN, D]
+    if there is None:
+        values = tl.load(pointers)
+    else:
+        values = tl.load(pointers, mask=there[:, None], other=0.0)
+    return values.to(dtype)
+
+
+@triton.jit
+def positions_for(query, chunk, span, furthest, Q_ROTATED: tl.constexpr, CONTINUOUS: tl.constexpr):
+    """By how many positions queries [BM] turn to look at the keys of a chunk: `DCASpec.query_positions` for every row.
+
+    A row whose own chunk comes before `chunk` sees none of its keys; it gets some row of the tables.
+    """
+    apart = query // span - chunk
+    own = query % span
+    successive = own + span
+    if CONTINUOUS:
+        inter = own + furthest
+    else:
+        successive = tl.minimum(successive, furthest)
+        inter = own * 0 + furthest
+    position = tl.where(apart == 0, own, tl.where(apart == 1, successive, inter))
+    if Q_ROTATED:
+        # By as much as is missing. In the query's own chunk that is 0, row 0 of the tables: q as it is, exactly.
+        position -= own
+    return position
+
+
+@triton.jit
+def turned(q, rows, position, cos, sin, HALF: tl.constexpr):
+    """The halves [BM, HALF] of the queries at the offsets `rows` [BM], rotated by `position` [BM]."""
+    half = tl.arange(0, HALF)
+    angles = position[:, None] * HALF + half[None, :]  # [BM, HALF]
+    c = tl.load(cos + angles)
+    s = tl.load(sin + angles)
+    pointers = q + rows[:, None] + half[None, :]
+    first = tl.load(pointers)
+    second = tl.load(pointers + HALF)
+    x, y = first.to(tl.float32), second.to(tl.float32)
+    return (x * c - y * s).to(first.dtype), (y * c + x * s).to(first.dtype)
+
+
+@triton.jit
+def scales_of(query, scale, window, prompt, TEMPERATURE: tl.constexpr):
+    """What logits of queries [BM] are multiplied by, times log2(e): the softmax is computed with powers of 2."""
+    base = scale * LOG2_E
+    if TEMPERATURE == "none":
+        return tl.zeros_like(query).to(tl.float32) + base
+    else:
+        length = (query + 1).to(tl.float32)
+        if TEMPERATURE == "prompt":
+            length = length * 0 + prompt.to(tl.float32)
+        m = 0.1 * tl.log(tl.maximum(length / window, 1.0)) + 1
+        return m * m * base
+
+
+@triton.jit
+def attend(first, second, scale, k_first, k_second, values, best, total, acc, seen=None):
+    """One step of the online softmax: keys of which rows see those that `seen` [BM, BN] says, or all.
+
+    Args:
+        best, total: [BM], the greatest logit so far and the sum of the weights relative to it.
+        acc: [BM, D] float32, the sum of weighted values.
+    """
+    logits = tl.dot(first, k_first, input_precision="ieee")  # [BM, BN]
+    logits = tl.dot(second, k_second, logits, input_precision="ieee")
+    if seen is not None:
+        logits = tl.where(seen, logits, float("-inf"))
+    better = tl.maximum(best, tl.max(logits, 1) * scale)
+    weights = tl.exp2(logits * scale[:, None] - better[:, None])
+    fading = tl.exp2(best - better)
+    total = total * fading + tl.sum(weights, 1)
+    acc = tl.dot(weights.to(values.dtype), values, acc * fading[:, None], input_precision="ieee")
+    return better, total, acc
+
+
+@triton.jit
+def finished(best, total, acc, v_scale):
+    """The output [BM, D] and the natural log-sum-exp [BM]; rows that saw nothing get 0 and -inf."""
+    empty = total == 0
+    total = tl.where(empty, 1.0, total)
+    lse = tl.where(empty, float("-inf"), (best + tl.log2(total)) * LN_2)
+    return acc * (v_scale / total)[:, None], lse
+
+
+def check(q: Tensor, kv: PagedKV, spec: DCASpec) -> None:
+    """What the kernels take for granted.
+
+    Raises:
+        KernelError: shapes, types or strides that they cannot compute with.
+    """
+    heads, dim, kv_heads = q.shape[1], q.shape[2], kv.k.shape[2]
+    if dim != spec.head_dim or dim != kv.k.shape[3] or dim != kv.v.shape[3]:
+        raise KernelError(
+            f"head_dim is {spec.head_dim}, that of q {dim}, of K {kv.k.shape[3]} and of V {kv.v.shape[3]}"
+        )
+    if dim < 32 or dim & (dim - 1):
+        raise KernelError(f"head_dim is {dim}; the Triton kernels take powers of two, at least 32")
+    if heads % kv_heads:
+        raise KernelError(f"{heads} query heads cannot share {kv_heads} KV heads")
+    if kv.k.shape[:3] != kv.v.shape[:3]:
+        raise KernelError(f"K is {tuple(kv.k.shape)} and V {tuple(kv.v.shape)}")
+    if kv.k.dtype != kv.v.dtype or kv.k.dtype not in (q.dtype, torch.float8_e4m3fn):
+        raise KernelError(f"q is {q.dtype}, K {kv.k.dtype} and V {kv.v.dtype}; K and V are as q, or float8_e4m3fn")
+    if q.stride(-1) != 1 or kv.k.stride(-1) != 1 or kv.v.stride(-1) != 1:
+        raise KernelError("the last dimension of q, K and V is contiguous")
+
+
+def page_of(kv: PagedKV, block_table: Tensor) -> int:
+    """PAGE of `locate`."""
+    if block_table.stride(-1) != 1:
+        raise KernelError("the last dimension of block_table is contiguous")
+    return 0 if block_table.shape[-1] == 1 else kv.page_size
