@@ -12,7 +12,7 @@ from . import terminal
 from .config import Config, Settings
 from .corpus import Corpus, LoadOptions
 from .corpus.sources import STDIN, check_existence
-from .errors import ConfigError, DocumentError
+from .errors import ConfigError, DocumentError, without_login
 from .pages import check_syntax, ranges, select
 from .prompt import ChatMessage, DocumentPart, asked, measure
 from .tokens import Tokenizer, qwen
@@ -111,7 +111,7 @@ def reader(
     if not skip_unreadable:
         check_existence(files)
     if settings.server and not config.origins["server"].startswith("flag"):
-        terminal.note(f"the model is at {settings.server} ({config.origins['server']})")
+        terminal.note(f"the model is at {without_login(settings.server)} ({config.origins['server']})")
     from .llm.choose import chat_model
     from .reader import LongReader
 
@@ -140,7 +140,9 @@ def counting(settings: Settings) -> tuple[Tokenizer, int | None]:
         window = settings.window or chat.window
         if chat.tokenizer:
             return chat.tokenizer, window
-        terminal.note(f"{settings.server} does not say how it counts: these are counts by Qwen's vocabulary")
+        terminal.note(
+            f"{without_login(settings.server)} does not say how it counts: these are counts by Qwen's vocabulary"
+        )
         return qwen(), window
     name = settings.model or models.DEFAULT_MODEL
     entry = models.find(name)
@@ -245,6 +247,8 @@ def read_question(question: str, more: Sequence[str], files: Sequence[str]) -> s
     if question == "-":
         if STDIN in files:
             raise DocumentError("Standard input cannot be both the question and a document.", source=STDIN)
+        if sys.stdin is None:
+            raise ConfigError("The question is to be read from standard input, which is closed.")
         question = sys.stdin.read()
     elif question and len(question) < 4096 and Path(question).exists():
         raise ConfigError(f"The question is {question!r}, which is a file or folder. {SEVERAL_FILES}")

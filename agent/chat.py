@@ -32,6 +32,8 @@ class Chat:
         self.history: list[ChatMessage] = []
         self.transcript: list[tuple[str, str]] = []
         """(question, what was answered) of each turn."""
+        self.failed = False
+        """Whether a question got no answer."""
         self._show_budget = budget
 
     def run(self, first: str | None, questions: Iterator[str]) -> None:
@@ -67,6 +69,7 @@ class Chat:
             terminal.note("stopped" if text else "stopped before the answer began; the question is forgotten")
         except LongreadError as error:
             terminal.error(str(error))
+        self.failed |= answer is None
         if answer:
             terminal.out.print(terminal.footer(answer))
             self.history = list(answer.history)

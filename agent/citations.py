@@ -19,12 +19,13 @@ if TYPE_CHECKING:
     from .corpus import Corpus
 
 _MARK = re.compile(r"\[([^\[\]\n]+:\d[^\[\]\n]*)\]")
-_ONE = re.compile(r"\s*(?:([^\s:,;\[\]]+):)?(\d+)(?:\s*[-–]\s*(\d+))?\s*$")
+_ONE = re.compile(r"\s*(?:([^\s:,;\[\]]+):)?(\d{1,9})(?:\s*[-–]\s*(\d{1,9}))?\s*$")
 # A run of letters and digits is a word; where words are not spaced apart, each character is.
 _WORD = re.compile(
     r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]|[^\W_\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]+"
 )
 
+_MOST_PAGES = 100  # in one mark; more are no citation
 _MIN_RUN = 3  # words; shorter runs are found everywhere
 _LONG_WORD = 4  # letters; a shorter run is evidence if it has a number or such a word, and hardly any page has that
 _SHARE = 0.4  # of the best page's score, for another page to be worth showing
@@ -52,7 +53,7 @@ class Citation(BaseModel):
 class Marks(NamedTuple):
     citations: tuple[Citation, ...]
     unknown: tuple[str, ...]
-    """Marks that name a document or a page which the corpus does not have, as written."""
+    """Marks that name a document or a page which the corpus does not have, or more pages than a citation can mean."""
 
 
 def marks(answer: str, corpus: "Corpus") -> Marks:
@@ -68,9 +69,13 @@ def marks(answer: str, corpus: "Corpus") -> Marks:
                 break  # some other bracketed text, "[RFC 2119: 3.1]"
             name = one[1] or name
             first, last = int(one[2]), int(one[3] or one[2])
-            for number in range(first, min(last, first + 99) + 1):
+            written = f"[{name}:{first}-{last}]" if one[3] else f"[{name}:{first}]"
+            if not 0 <= last - first < _MOST_PAGES:
+                unknown[written] = None
+                continue
+            for number in range(first, last + 1):
                 if (label := labels.get((name, number))) is None:
-                    unknown[f"[{name}:{number}]"] = None
+                    unknown[written] = None
                 else:
                     found[name, number] = Citation(document=name, page=number, label=label, found_by="model")
     return Marks(tuple(found.values()), tuple(unknown))

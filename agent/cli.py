@@ -1,5 +1,6 @@
 """The `agent` command: parses, calls, prints. Nothing heavy is imported before a command runs."""
 
+import io
 import json
 import sys
 from contextlib import contextmanager
@@ -96,6 +97,8 @@ def chat(
         reader = assemble.reader(config, file, pages=pages or (), password=password, skip_unreadable=skip_unreadable)
         conversation = Chat(reader, budget=lambda history: assemble.show_budget(reader, history))
         conversation.run(first, lines(stdin_is_a_document="-" in file))
+        if conversation.failed and not conversation.transcript:
+            raise typer.Exit(1)
 
 
 @app.command(context_settings=_MORE_ARGUMENTS)
@@ -231,9 +234,17 @@ def _errors() -> "Iterator[None]":
     except BrokenPipeError as broken:  # `agent ask … | head`
         sys.stderr.close()
         raise typer.Exit(141) from broken
+    except OSError as error:  # a full disk, too many open files, a file in the place of a folder
+        from . import terminal
+
+        terminal.error(f"{f'{error.filename}: ' if error.filename else ''}{error.strerror or error}")
+        raise typer.Exit(1) from error
 
 
 def main() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # what an encoding such as ASCII lacks is a "?"
     app()
 
 

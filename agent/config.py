@@ -1,16 +1,17 @@
 """Settings and where each came from: flags, then the environment, then `longread.toml`, then what is built in."""
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from platformdirs import user_config_path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from .errors import ConfigError
+from .corpus.options import OCR_LANGUAGES
+from .errors import ConfigError, without_login
 
 FILE = "longread.toml"
 
@@ -18,7 +19,7 @@ FILE = "longread.toml"
 class Settings(BaseModel):
     """Everything that can be set. A field's description is its help text."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     server: str | None = Field(
         None, description="URL of an OpenAI-compatible server; without it the embedded model runs"
@@ -40,7 +41,7 @@ class Settings(BaseModel):
     )
     layout: bool = Field(False, description="read PDFs as Markdown with tables: slower")
     ocr: bool = Field(False, description="read scanned pages with tesseract")
-    ocr_language: str = Field("eng", description="tesseract language codes, joined by +")
+    ocr_language: str = Field("eng", pattern=OCR_LANGUAGES, description="tesseract language codes, joined by +")
     jobs: int | None = Field(None, ge=1, description="parser processes; one a core if not set")
     parse_timeout: float = Field(60.0, gt=0, description="seconds without progress after which a parser counts as hung")
     parse_memory_mib: int = Field(2048, ge=256, description="MiB of memory a parser process may use")
@@ -61,7 +62,7 @@ class Config(BaseModel):
         rows = []
         for name, field in Settings.model_fields.items():
             value = getattr(self.settings, name)
-            shown = "-" if value is None else "***" if name == "api_key" else str(value)
+            shown = "-" if value is None else "***" if name == "api_key" else without_login(str(value))
             rows.append((name, shown, self.origins[name], field.description or ""))
         return rows
 
@@ -82,7 +83,7 @@ def load(
     environment = os.environ if environment is None else environment
     layers: list[tuple[str, dict[str, Any]]] = []
     here = (folder or Path.cwd()) / FILE
-    for path in (user_config_path("longread", appauthor=False) / FILE, here):
+    for path in (*_user_file(), here):
         layers.append((str(path), _read(path)))
     values: dict[str, Any] = {}
     origins = dict.fromkeys(Settings.model_fields, "built in")
@@ -107,18 +108,27 @@ def load(
         take("api_key", environment["OPENAI_API_KEY"], "environment OPENAI_API_KEY")
     if origins["server"] == str(here) and origins["api_key"].startswith("environment"):
         raise ConfigError(
-            f"{here} sets the server, {values['server']}, and your key is from the {origins['api_key']}: a folder does "
-            "not get to choose where your key is sent. Give --server or LONGREAD_SERVER yourself, or put api_key into "
+            f"{here} sets the server, {without_login(values['server'])}, and your key is from the "
+            f"{origins['api_key']}: a folder does not get to choose where your key is sent. "
+            "Give --server or LONGREAD_SERVER yourself, or put api_key into "
             "that file."
         )
     return Config(settings=Settings(**values), origins=origins)
+
+
+def _user_file() -> list[Path]:
+    try:
+        return [user_config_path("longread", appauthor=False) / FILE]
+    except RuntimeError:  # a container's user without a home
+        return []
 
 
 def _is_openai(values: Mapping[str, Any], origins: Mapping[str, str]) -> bool:
     """Whether OPENAI_API_KEY is meant for the server that is set: it goes to no other."""
     server = values.get("server")
     return server is not None and (
-        origins["server"] == "environment OPENAI_BASE_URL" or urlsplit(server).hostname == "api.openai.com"
+        origins["server"] == "environment OPENAI_BASE_URL"
+        or re.match(r"https://api\.openai\.com(?:[:/]|$)", server) is not None
     )
 
 
@@ -139,4 +149,5 @@ def _checked(name: str, value: Any, origin: str) -> Any:
         return getattr(Settings(**{name: value}), name)
     except ValidationError as error:
         detail = error.errors()[0]["msg"].lower()
-        raise ConfigError(f"{origin}: {name} = {value!r} cannot be used: {detail}.") from error
+        shown = "" if name == "api_key" else f" = {value!r}"
+        raise ConfigError(f"{origin}: {name}{shown} cannot be used: {detail}.") from None

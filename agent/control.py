@@ -11,6 +11,9 @@ import re
 _LOOK_ALIKE = {"<": "‹", "[": "［"}
 _ORIGINAL = str.maketrans({look_alike: original for original, look_alike in _LOOK_ALIKE.items()})
 
+SURROGATES = re.compile("[\ud800-\udfff]")
+"""Halves of characters, as in a file name that is not UTF-8: nothing can encode them."""
+
 _NAMES = (
     # Qwen: tool calls and reasoning
     "tool_call|tool_response|tools|think",
@@ -19,7 +22,7 @@ _NAMES = (
     # Gemma, DeepSeek
     "start_of_turn|end_of_turn|start_of_image|end_of_image",
     # ours: a document may not end its own frame in the prompt
-    "document|documents",
+    "(?i:documents?)",
     # StarCoder's and SmolLM's
     r"repo_name|reponame|file_sep|filename|gh_stars|issue_(?:start|comment|closed)|empty_output"
     r"|jupyter_(?:start|text|code|output|script)",
@@ -27,9 +30,12 @@ _NAMES = (
 
 _CONTROL = re.compile(
     r"<(?=[|｜][^<>|｜\s]{1,64}[|｜]>)"  # <|im_start|>, <|endoftext|>, DeepSeek's fullwidth bars
-    rf"|<(?=/?(?:{'|'.join(_NAMES)})[ >])"
+    rf"|<(?=(?:/\s*)?(?:{'|'.join(_NAMES)})[\s/>])"
     r"|<(?=</?SYS>>)|(?<=<)<(?=/?SYS>>)"
     r"|\[(?=/?(?:INST|TOOL_CALLS|TOOL_RESULTS|AVAILABLE_TOOLS|/AVAILABLE_TOOLS)\])"
+    # Our own page marks: a line that is nothing but one would give what follows to another page. Not "[12:30]".
+    r"|^\[(?=(?:[\w-]{0,40}[^\W\d_][\w-]{0,40}):\d{1,9}\][^\S\n]*$)",
+    re.MULTILINE,
 )
 
 

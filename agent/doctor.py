@@ -17,6 +17,7 @@ from ..serving.errors import LongreadError
 from ..serving.store import cache_dir
 from . import terminal
 from .config import Config, Settings
+from .errors import without_login
 
 _MARKS = {"ok": Text("✓", "green"), "off": Text("–", "dim"), "fail": Text("✗", "bold red")}
 _FREE_GIB = 2
@@ -127,11 +128,12 @@ def _server(settings: Settings) -> Result:
     from .llm.server import list_models
 
     assert settings.server
+    shown = without_login(settings.server)
     try:
         served = list_models(settings.server, settings.api_key)
     except LongreadError as error:
-        return Result("server", "fail", settings.server, str(error))
+        return Result("server", "fail", shown, str(error))
     names = ", ".join(f"{m.id} ({m.window:,} tokens)" if m.window else m.id for m in served)
     if settings.model and settings.model not in [m.id for m in served]:
-        return Result("server", "fail", f"{settings.server} serves {names}", f"It has no {settings.model}: choose one.")
-    return Result("server", "ok", f"{settings.server} serves {names or 'no models'}")
+        return Result("server", "fail", f"{shown} serves {names}", f"It has no {settings.model}: choose one.")
+    return Result("server", "ok", f"{shown} serves {names or 'no models'}")

@@ -1,6 +1,15 @@
 """What can go wrong between a user's files and the answer. Every error is one line: what was wrong, and what to do."""
 
+import re
+
 from ..serving.errors import LongreadError
+
+_LOGIN = re.compile(r"//[^/@\s]*@")
+
+
+def without_login(url: str) -> str:
+    """An address as it may be shown: without the user name and password that may be in it."""
+    return _LOGIN.sub("//", url)
 
 
 class DocumentError(LongreadError):

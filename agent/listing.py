@@ -3,6 +3,7 @@
 from ..serving import models
 from . import terminal
 from .config import Settings
+from .errors import without_login
 
 
 def show(settings: Settings) -> None:
@@ -17,7 +18,7 @@ def show(settings: Settings) -> None:
         served = list_models(settings.server, settings.api_key)
         terminal.out.print(
             terminal.rows(
-                (f"served by {settings.server}", "window"),
+                (f"served by {without_login(settings.server)}", "window"),
                 ((model.id, f"{model.window:,}" if model.window else "not said") for model in served),
             )
         )

@@ -9,7 +9,7 @@ from .errors import DocumentError
 if TYPE_CHECKING:
     from .corpus import Corpus, Document
 
-_RANGE = re.compile(r"(\d+)(?:\s*[-–]\s*(\d+))?$")
+_RANGE = re.compile(r"(\d{1,9})(?:\s*[-–]\s*(\d{1,9}))?$")
 
 
 def select(corpus: "Corpus", selections: list[str]) -> "Corpus":

@@ -15,8 +15,8 @@ from pydantic import BaseModel, ConfigDict
 from typing_extensions import TypedDict  # pydantic cannot use typing's before Python 3.12
 
 from ..serving.errors import PromptTooLong
-from .control import neutralise
-from .errors import ConfigError
+from .control import SURROGATES, neutralise
+from .errors import ConfigError, DocumentError
 from .tokens import Tokenizer
 
 if TYPE_CHECKING:
@@ -97,7 +97,13 @@ class DocumentPart:
 
     @classmethod
     def of(cls, corpus: "Corpus", tokenizer: Tokenizer) -> "DocumentPart":
-        """Pages that were loaded with the same tokenizer have their counts already; others are counted here."""
+        """Pages that were loaded with the same tokenizer have their counts already; others are counted here.
+
+        Raises:
+            DocumentError: the corpus is empty.
+        """
+        if not corpus.documents:
+            raise DocumentError("There are no documents to ask about.", source="")
         return cls(
             text="".join(piece for document in corpus.documents for piece in pieces(document)),
             shares=tuple(_share(document, tokenizer) for document in corpus.documents),
@@ -122,6 +128,7 @@ def build(
 
     Raises:
         PromptTooLong: it has more tokens than `window - reserve`.
+        ConfigError: the reserve takes the whole window.
         ValueError: the conversation does not begin and end with a user message.
     """
     prompt = measure(documents, conversation, window=window, reserve=reserve, system=system)
@@ -142,7 +149,9 @@ def measure(
     if not conversation or conversation[0]["role"] != "user" or conversation[-1]["role"] != "user":
         raise ValueError("a conversation begins and ends with a message of the user")
     # Stripped: white space at a message's edge would join the template's own newline and change the count.
-    turns = [ChatMessage(role=turn["role"], content=neutralise(turn["content"])[0].strip()) for turn in conversation]
+    turns = [
+        ChatMessage(role=turn["role"], content=_whole(neutralise(turn["content"])[0]).strip()) for turn in conversation
+    ]
     messages = (
         ChatMessage(role="system", content=system),
         ChatMessage(role="user", content=documents.text + _QUESTION + turns[0]["content"]),
@@ -156,6 +165,11 @@ def measure(
         + _TOKENS_PER_MESSAGE * len(messages)
         + _TOKENS_TO_OPEN_ANSWER
     )
+    if window is not None and reserve >= window:
+        raise ConfigError(
+            f"{reserve:,} tokens are kept for the answer, and the window has {window:,}: nothing is left for the "
+            "documents. Set a lower --max-tokens."
+        )
     budget = None if window is None else window - reserve
     return Prompt(
         messages=messages,
@@ -183,8 +197,12 @@ _FOOTER = "</document>\n"
 
 
 def _header(document: "Document") -> str:
-    title = neutralise(" ".join(document.title.split()).replace('"', "'"))[0]
+    title = _whole(neutralise(" ".join(document.title.split()).replace('"', "'"))[0])
     return f'<document name="{document.name}" title="{title}">\n'
+
+
+def _whole(text: str) -> str:
+    return SURROGATES.sub("\ufffd", text)
 
 
 def _share(document: "Document", tokenizer: Tokenizer) -> DocumentShare:

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from ..serving.events import Convert, Delta, Download, ObtainEvent, Prefill, Usage, Waiting
 from .citations import sources
+from .control import SURROGATES
 
 if TYPE_CHECKING:
     from .config import Config
@@ -54,7 +55,7 @@ err = _Console(stderr=True)
 
 def printable(text: str) -> str:
     """Text without control characters: documents, models and servers do not get to steer the terminal."""
-    return _CONTROL.sub("", text)
+    return SURROGATES.sub("\ufffd", _CONTROL.sub("", text))
 
 
 def error(message: str) -> None:
@@ -236,6 +237,10 @@ def footer(answer: "Answer") -> RenderableType:
     lines.append(Text(sources(answer.citations), style="cyan"))
     if answer.unknown_citations:
         lines.append(Text(f"Cited, and no such page: {' '.join(answer.unknown_citations)}", style="yellow"))
+    if not answer.text.strip():
+        lines.append(Text("The model answered nothing.", style="yellow"))
+    if answer.finish_reason == "content_filter":
+        lines.append(Text("The server's content filter cut the answer off.", style="yellow"))
     if answer.finish_reason == "length":
         lines.append(Text("The answer was cut off at its token limit: raise --max-tokens.", style="yellow"))
     if answer.usage:

@@ -23,7 +23,13 @@ class ChatTokenizer:
         if not (folder / "tokenizer.json").is_file():
             raise ModelUnusable(f"{folder} has no tokenizer.json, and only such tokenizers are used here")
         # Not AutoTokenizer: for a Qwen2 it puts Qwen's own rules in the place of those that tokenizer.json states.
-        tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
+        try:
+            tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
+        except Exception as error:  # tokenizers raises nothing narrower
+            why = str(error).partition("\n")[0]
+            raise ModelUnusable(
+                f"{folder}/tokenizer.json cannot be read ({why}): delete the folder to fetch the model anew"
+            ) from error
         if not tokenizer.chat_template:
             raise ModelUnusable(
                 f"{folder} has no chat template: it is not a chat model, or chat_template.jinja is missing"

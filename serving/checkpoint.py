@@ -92,8 +92,11 @@ def load_config(folder: Path) -> "PretrainedConfig":
 
     try:
         config = AutoConfig.from_pretrained(folder)
-    except ValueError as error:
-        raise ModelUnusable(f"{folder}: transformers cannot read config.json: {_first_line(error)}") from error
+    except (OSError, ValueError) as error:
+        raise ModelUnusable(
+            f"{folder}: transformers cannot read config.json: {_first_line(error)}. If it is damaged, delete the "
+            "folder to fetch the model anew"
+        ) from error
     if config.model_type not in ARCHITECTURES:
         raise ModelUnusable(
             f"{folder} is a {config.model_type} model; the embedded engine runs {', '.join(ARCHITECTURES)}. "
@@ -146,7 +149,10 @@ def load_model(folder: Path, *, dtype: "torch.dtype", device: "torch.device") ->
                 output_loading_info=True,
             )
     except (OSError, SafetensorError, RuntimeError) as error:
-        raise ModelUnusable(f"the weights in {folder} cannot be loaded on {device}: {_first_line(error)}") from error
+        raise ModelUnusable(
+            f"the weights in {folder} cannot be loaded on {device}: {_first_line(error)}. If they are damaged, delete "
+            "the folder to fetch the model anew"
+        ) from error
     if report["missing_keys"]:
         missing = sorted(report["missing_keys"])
         raise ModelUnusable(f"the weights in {folder} lack {len(missing)} tensors, {missing[0]} among them")

@@ -73,9 +73,9 @@ class TextStream:
     vocabulary has both as tokens; stop strings are looked for in the answer only.
     """
 
-    def __init__(self, tokenizer: Tokenizer, prompt: Sequence[int], stop: Iterable[str] = ()):
+    def __init__(self, tokenizer: Tokenizer, prompt: Sequence[int], stop: str | Iterable[str] = ()):
         self._tokenizer = tokenizer
-        self._stop = tuple(stop)
+        self._stop = (stop,) if isinstance(stop, str) else tuple(stop)
         if "" in self._stop:
             raise ValueError("an empty stop string would stop every answer before it starts")
         self._decoder = DecodeStream(skip_special_tokens=True)

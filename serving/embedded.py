@@ -76,6 +76,10 @@ class Engine:
             prefix_store=PrefixStore() if prefix_store == "default" else prefix_store,
         )
 
+    @property
+    def closed(self) -> bool:
+        return self._runner is None
+
     def render(
         self, messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]] | None = None
     ) -> list[int]:
@@ -91,7 +95,7 @@ class Engine:
         temperature: float = 0.0,
         top_p: float = 1.0,
         repetition_penalty: float = 1.0,
-        stop: Sequence[str] = (),
+        stop: str | Sequence[str] = (),
         seed: int | None = None,
     ) -> Iterator[ModelEvent]:
         """Answer `messages` (in the API's form). Closing the iterator stops at once; the engine stays usable.

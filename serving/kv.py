@@ -78,6 +78,11 @@ class KVBuffer(Cache):
         """A copy of K and V of tokens `start` to `end`, [layers, 2, Hkv, end - start, D], in main memory."""
         return self._buffer[:, :, :, start:end].to("cpu", copy=True, memory_format=torch.contiguous_format)
 
+    def fits(self, block: Tensor) -> bool:
+        """Whether a block is what `read` of a buffer like this returns."""
+        layers, two, heads, _, dim = self._shape
+        return block.dtype == self._dtype and block.shape[:3] == (layers, two, heads) and block.shape[4:] == (dim,)
+
     def write(self, start: int, block: Tensor) -> None:
         """Put back what `read` returned. `truncate` says that it counts."""
         self._buffer[:, :, :, start : start + block.shape[3]] = block

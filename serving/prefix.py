@@ -60,21 +60,27 @@ class PrefixStore:
 
     def read(self, key: str) -> "Tensor | None":
         """The K/V of one block, or None when it is not there (any more)."""
-        from safetensors.torch import load
-
-        data = self.store.get(key)
-        return load(data)["kv"] if data is not None else None
+        kept = self._load(key)
+        return kept["kv"] if kept else None
 
     def read_rest(self, parent: str, tokens: Sequence[int]) -> "Tensor | None":
         """K/V of the longest beginning of `tokens` that was left over after block `parent`, or None."""
-        from safetensors.torch import load
-
-        data = self.store.get(_key(parent, _REST))
-        if data is None:
+        kept = self._load(_key(parent, _REST))
+        if not kept or "tokens" not in kept:
             return None
-        kept = load(data)
         alike = common(kept["tokens"].tolist(), tokens)
         return kept["kv"][:, :, :, :alike] if alike else None
+
+    def _load(self, key: str) -> "dict[str, Tensor] | None":
+        from safetensors import SafetensorError
+        from safetensors.torch import load
+
+        data = self.store.get(key)
+        try:
+            kept = load(data) if data is not None else None
+        except SafetensorError:  # whole, and written by something else
+            return None
+        return kept if kept and "kv" in kept else None
 
     def write(self, keys: Sequence[str], rest: Sequence[int], block: Callable[[int], "Tensor"]) -> None:
         """Write in the background what of a prompt is not there yet.

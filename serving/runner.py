@@ -93,10 +93,14 @@ class Runner:
         start = self.done // BLOCK_TOKENS * BLOCK_TOKENS
         for key in keys[start // BLOCK_TOKENS :]:
             block = disk.read(key)
-            if block is None:
+            if block is None or not self._kv.fits(block):
                 break
             start = self._add(start, block, tokens)
-        if start and (rest := disk.read_rest(keys[start // BLOCK_TOKENS - 1], tokens[start:-1])) is not None:
+        if (
+            start
+            and (rest := disk.read_rest(keys[start // BLOCK_TOKENS - 1], tokens[start:-1])) is not None
+            and self._kv.fits(rest)
+        ):
             self._add(start, rest, tokens)
 
     def _add(self, start: int, block: "Tensor", tokens: list[int]) -> int:

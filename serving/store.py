@@ -16,6 +16,8 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
+from .errors import LongreadError
+
 _TEMPORARY = ".tmp-"
 _STALE_SECONDS = 3600.0
 
@@ -23,7 +25,10 @@ _STALE_SECONDS = 3600.0
 def cache_dir() -> Path:
     """Where longread keeps what it can make again: `$LONGREAD_CACHE_DIR`, else the platform's user cache folder."""
     override = os.environ.get("LONGREAD_CACHE_DIR")
-    return Path(override).expanduser() if override else user_cache_path("longread", appauthor=False)
+    try:
+        return Path(override).expanduser() if override else user_cache_path("longread", appauthor=False)
+    except RuntimeError as error:  # a container's user
+        raise LongreadError(f"There is no place for a cache ({error}): set LONGREAD_CACHE_DIR.") from error
 
 
 class Store:

@@ -11,8 +11,8 @@ from ...serving.store import Store, cache_dir
 from .document import OutlineEntry, Page
 from .formats import Format, ParseOptions
 
-_REVISION = 1
-"""Of `Parsed` and of `text.clean`."""
+_REVISION = 2
+"""Of `Parsed`, of `text.clean` and of what `control.neutralise` looks for."""
 _MAX_BYTES = 2 << 30
 
 

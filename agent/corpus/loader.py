@@ -5,7 +5,9 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
+from functools import cache
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
@@ -19,6 +21,10 @@ from .names import names
 from .options import LoadOptions
 from .parse import File, Parser
 from .sources import STDIN, Source, Sources, expand, unreadable
+from .text import clean
+
+_MOST_A_CORE = 4
+"""Parser processes: more only take turns, and each takes files and memory."""
 
 
 class Loaded(NamedTuple):
@@ -34,8 +40,10 @@ def load(
     emit: Callable[[LoadEvent], None],
 ) -> Loaded:
     """See `Corpus.load`."""
-    with tempfile.TemporaryDirectory(prefix="longread-") as scratch:
-        return _Load(options, tokenizer, emit).run(given, Path(scratch))
+    with ExitStack() as stack:
+        # Most loads need none, and a killed process leaves it behind.
+        scratch = cache(lambda: Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="longread-"))))
+        return _Load(options, tokenizer, emit).run(given, scratch)
 
 
 class _Load:
@@ -52,7 +60,7 @@ class _Load:
         self._failures: list[DocumentError] = []
         self._warnings: list[str] = []
 
-    def run(self, given: Sequence[str | Path], scratch: Path) -> Loaded:
+    def run(self, given: Sequence[str | Path], scratch: Callable[[], Path]) -> Loaded:
         sources = expand(given, scratch)
         for error in sources.errors:
             self._fail(error)
@@ -123,7 +131,7 @@ class _Load:
                 file.options = replace(file.options, tessdata=folder)
         tokenizer = self._tokenizer
         Parser(self._options, (lambda: tokenizer) if tokenizer else qwen, self._emit, self._finished).run(
-            files, self._options.jobs or _cores()
+            files, min(self._options.jobs or _cores(), _MOST_A_CORE * _cores())
         )
 
     def _finished(self, file: File, parsed: Parsed | None) -> None:
@@ -155,7 +163,7 @@ class _Load:
         return Document(
             id=file.sha256,
             name=name,
-            title=parsed.title or ("standard input" if file.name == STDIN else PurePath(file.name).stem),
+            title=parsed.title or ("standard input" if file.name == STDIN else clean(PurePath(file.name).stem)[0]),
             source=file.name,
             media_type=file.format.media_type,
             pages=parsed.pages,

@@ -6,7 +6,7 @@ import shutil
 import stat
 import sys
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -61,43 +61,60 @@ def check_existence(given: Sequence[str | Path]) -> None:
         DocumentError: the first of `given` that names nothing.
     """
     for source in map(str, given):
-        path = Path(source).expanduser()
-        if source == STDIN or _exists(path):
+        path = os.path.expanduser(source)
+        if source == STDIN or (source and _exists(Path(path))):
             continue
         if not glob.has_magic(source):
             raise _missing(source)
-        if next(glob.iglob(str(path), recursive=True), None) is None:
+        if next(glob.iglob(path, recursive=True), None) is None:
             raise _no_match(source)
 
 
-def expand(given: Sequence[str | Path], scratch: Path) -> Sources:
+def expand(given: Sequence[str | Path], scratch: Callable[[], Path]) -> Sources:
     """The files that `given` stands for, in its order, folders and patterns sorted.
 
     Args:
         given: paths of files and folders, patterns (`docs/**/*.md`), "-" for standard input.
-        scratch: a folder for what can be read only once.
+        scratch: makes a folder for what can be read only once.
     """
     found = Sources()
     for source in dict.fromkeys(map(str, given)):
         if source == STDIN:
-            copy = scratch / "stdin"
-            with copy.open("wb") as file:
-                shutil.copyfileobj(sys.stdin.buffer, file)
-            found.files.append(Source(STDIN, copy))
-        else:
+            _add_stdin(found, scratch)
+        elif source:
             _expand(source, found, scratch)
+        else:
+            found.errors.append(_missing(source))
     return found
 
 
-def _expand(source: str, found: Sources, scratch: Path) -> None:
-    path = Path(source).expanduser()
+def _add_stdin(found: Sources, scratch: Callable[[], Path]) -> None:
+    if sys.stdin is None:
+        found.errors.append(DocumentError("Standard input is closed, so there is nothing to read.", source=STDIN))
+        return
+    copy = scratch() / "stdin"
     try:
+        with copy.open("wb") as file:
+            shutil.copyfileobj(sys.stdin.buffer, file)
+    except OSError as error:
+        why = f"Standard input could not be copied to {copy.parent}: {error.strerror}"
+        found.errors.append(DocumentError(why, source=STDIN))
+        return
+    found.files.append(Source(STDIN, copy))
+
+
+def _expand(source: str, found: Sources, scratch: Callable[[], Path]) -> None:
+    try:
+        path = Path(source).expanduser()
         mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
         if glob.has_magic(source):
-            _add_pattern(str(path), source, found)
+            _add_pattern(os.path.expanduser(source), source, found)
         else:
             found.errors.append(_missing(source))
+        return
+    except RuntimeError as error:  # ~nobody
+        found.errors.append(DocumentError(f"{source}: {error}", source=source))
         return
     except (OSError, ValueError) as error:
         found.errors.append(unreadable(source, error))
@@ -108,7 +125,7 @@ def _expand(source: str, found: Sources, scratch: Path) -> None:
         if len(found.files) == before and source not in found.skipped:
             found.errors.append(DocumentError(f"{source}: the folder is empty", source=source))
     elif stat.S_ISFIFO(mode):  # <(command) in a shell
-        copy = scratch / f"pipe-{len(found.files)}"
+        copy = scratch() / f"pipe-{len(found.files)}"
         with path.open("rb") as pipe, copy.open("wb") as file:
             shutil.copyfileobj(pipe, file)
         found.files.append(Source(source, copy))
@@ -129,6 +146,8 @@ def _exists(path: Path) -> bool:
 
 
 def _missing(source: str) -> DocumentError:
+    if not source:
+        return DocumentError("A file name is empty: is a variable not set? For this folder write '.'.", source="")
     what = "is an address; download it first" if "://" in source else "no such file or folder"
     return DocumentError(f"{source}: {what}", source=source)
 
@@ -161,6 +180,8 @@ def _add_pattern(pattern: str, source: str, found: Sources) -> None:
                 _add_folder(hit, str(hit), found)
         elif rules.hides(hit):
             found.skip(source, "ignored by .gitignore", str(hit))
+        elif not hit.is_file():
+            found.skip(source, "broken links or special files", str(hit))
         else:
             found.files.append(Source(str(hit), hit, source))
 
@@ -176,11 +197,16 @@ def _walk(folder: Path, rules: "_Ignored") -> Iterator[tuple[Path, str | None]]:
         path = Path(entry.path)
         if entry.name == ".git":
             continue
+        try:
+            is_folder = entry.is_dir()
+        except OSError:  # links that lead to each other
+            yield path, "broken links or special files"
+            continue
         if entry.name.startswith("."):
             yield path, "hidden"
-        elif rules.ignores(path, is_folder=entry.is_dir()):
+        elif rules.ignores(path, is_folder=is_folder):
             yield path, "ignored by .gitignore"
-        elif entry.is_dir():
+        elif is_folder:
             if entry.is_symlink():
                 yield path, "links to folders"  # which may lead in circles
             else:
@@ -229,14 +255,31 @@ class _Ignored:
 
     def _spec(self, place: Path) -> "GitIgnoreSpec | None":
         if place not in self._specs:
-            from pathspec import GitIgnoreSpec
-
             try:
                 lines = (place / ".gitignore").read_text(errors="replace").splitlines()
             except OSError:
                 lines = []
-            self._specs[place] = GitIgnoreSpec.from_lines(lines) if lines else None
+            self._specs[place] = _spec(lines) if lines else None
         return self._specs[place]
+
+
+def _spec(lines: list[str]) -> "GitIgnoreSpec":
+    from pathspec import GitIgnoreSpec
+
+    try:
+        return GitIgnoreSpec.from_lines(lines)
+    except ValueError:  # git passes over a line that is no pattern, such as "!"
+        return GitIgnoreSpec.from_lines([line for line in lines if _is_pattern(line)])
+
+
+def _is_pattern(line: str) -> bool:
+    from pathspec import GitIgnoreSpec
+
+    try:
+        GitIgnoreSpec.from_lines([line])
+    except ValueError:
+        return False
+    return True
 
 
 def unreadable(source: str, error: OSError | ValueError) -> DocumentError:

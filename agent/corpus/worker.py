@@ -127,7 +127,8 @@ def _describe(error: Exception) -> Message:
     for kind, name in kinds.items():
         if isinstance(error, kind):
             return {"kind": name, "text": text}
-    return {"kind": "error", "text": f"the parser failed: {type(error).__name__}: {text}"[:500]}
+    what = f"the parser failed: {type(error).__name__}: {text}"[:400]
+    return {"kind": "error", "text": f"{what}; if the file is damaged, saving it anew in its own program may help"}
 
 
 if __name__ == "__main__":

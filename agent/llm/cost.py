@@ -17,7 +17,8 @@ _UNCUT_QWEN, _UNCUT = 0.9, 0.2
 def usage(answer: Answer, texts: Sequence[str], *, ttft: float, seconds: float) -> Usage:
     """The server's counts, or an estimate from `texts`, what was sent, where it gives none."""
     sent = answer.usage
-    if not getattr(sent, "prompt_tokens", None):
+    prompt, output = getattr(sent, "prompt_tokens", None), getattr(sent, "completion_tokens", None) or 0
+    if not prompt or not isinstance(prompt, int) or not isinstance(output, int):
         written = [answer.text, answer.reasoning, *(call.arguments for call in answer.calls.values())]
         return Usage(
             prompt_tokens=estimate(texts),
@@ -27,11 +28,11 @@ def usage(answer: Answer, texts: Sequence[str], *, ttft: float, seconds: float) 
             seconds=seconds,
             estimated=True,
         )
-    details = getattr(sent, "prompt_tokens_details", None)
+    cached = getattr(getattr(sent, "prompt_tokens_details", None), "cached_tokens", None)
     return Usage(
-        prompt_tokens=sent.prompt_tokens,
-        cached_tokens=getattr(details, "cached_tokens", None),
-        output_tokens=sent.completion_tokens or 0,
+        prompt_tokens=prompt,
+        cached_tokens=cached if isinstance(cached, int) else None,
+        output_tokens=output,
         ttft=ttft,
         seconds=seconds,
     )

@@ -138,7 +138,7 @@ def _engine(
     key = (model, device, dtype, window, prefix_bytes)
     with _loading:
         engine = _engines.get(key)
-        if engine is None:
+        if engine is None or engine.closed:
             store = PrefixStore(max_bytes=prefix_bytes) if prefix_bytes else None
             engine = Engine.load(
                 model, device=device, dtype=dtype, window=window, prefix_store=store, on_event=on_event

@@ -198,7 +198,9 @@ class EndpointChat(BaseFnCallModel):
             raise error
         if answer.characters:
             connection = isinstance(error, openai.APIConnectionError)
-            return broken_off(self.server, answer.characters, reason(error) if connection else message(str(error)))
+            body = getattr(error, "body", None)
+            said = reason(error) if connection else message(body if isinstance(body, str) else str(error))
+            return broken_off(self.server, answer.characters, said)
         if isinstance(error, openai.APIStatusError) and error.status_code == 404:
             served = self._served()
             if served and self.model not in served:

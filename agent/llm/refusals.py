@@ -21,22 +21,22 @@ _EXCERPT = 300
 _WINDOW = re.compile(
     r"(?:maximum (?:context|model|prompt) length (?:is|of)|model's context length \(|available context size \("
     r"|context length of only|configured limit of|(?:exceeds?|max) context window of|configured context size is"
-    r"|input length should be \[1,|must be <=|\"n_ctx\":)\s*([\d,]+)",
+    r"|input length should be \[1,|must be <=|\"n_ctx\":)\s*(\d[\d,]*)",
     re.IGNORECASE,
 )
 _TOKENS = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
-        r"resulted in ([\d,]+) tokens",
-        r"contains ([\d,]+) (?:input )?tokens",  # vLLM's "contains at least" is where it stopped counting
+        r"resulted in (\d[\d,]*) tokens",
+        r"contains (\d[\d,]*) (?:input )?tokens",  # vLLM's "contains at least" is where it stopped counting
         r"\"n_prompt_tokens\":\s*(\d+)",
-        r"prompt \(length ([\d,]+)\)",
-        r"(?:input|request|requested tokens) \(([\d,]+)(?: tokens)?\)",
-        r"keep the first ([\d,]+) tokens",
-        r"prompt (?:has|too long:) ([\d,]+) tokens",
-        r"given: ([\d,]+) `inputs` tokens",
-        r"\(([\d,]+) in the messages",
-        r"requested (?:a total of )?([\d,]+) tokens",
+        r"prompt \(length (\d[\d,]*)\)",
+        r"(?:input|request|requested tokens) \((\d[\d,]*)(?: tokens)?\)",
+        r"keep the first (\d[\d,]*) tokens",
+        r"prompt (?:has|too long:) (\d[\d,]*) tokens",
+        r"given: (\d[\d,]*) `inputs` tokens",
+        r"\((\d[\d,]*) in the messages",
+        r"requested (?:a total of )?(\d[\d,]*) tokens",
     )
 )
 _TOO_LONG = re.compile(
@@ -63,6 +63,9 @@ def translate(
     import openai
 
     if isinstance(error, openai.APIStatusError):
+        target = error.response.headers.get("location")
+        if error.response.is_redirect and target:
+            return ServerError(f"{server.shown} sends on to {one_line(target)}: if you trust it, give that address.")
         return refused(server, error.status_code, error.response.text, model=model, estimate=estimate)
     if isinstance(error, openai.APIConnectionError):
         return _unreachable(server, error)
@@ -79,7 +82,7 @@ def refused(
         status: of the HTTP response; None if it was accepted and the refusal came in the stream.
         text: the response's body.
     """
-    said = message(text)
+    said = message(text.replace(server.api_key, "***") if server.api_key != NO_KEY else text)
     if status in (None, 400, 413, 422, 500) and (limits := too_long(text)):
         return _prompt_too_long(server, model, *limits, said, estimate)
     code = f" ({status})" if status else ""

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit, urlunsplit
 from pydantic import BaseModel, ConfigDict
 
 from ...serving.errors import ServerError
-from ..errors import ConfigError
+from ..errors import ConfigError, without_login
 from .refusals import NO_KEY, one_line, translate
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _CONNECT_SECONDS = 10.0
 _CALL_SECONDS = 60.0  # for the small calls: a list of models, the tokens of a page
+_KEY = re.compile(r"[!-~]+")
 _PASTED = re.compile(r"/(?:chat/completions|completions|models)$")
 # Where servers put a model's window in /v1/models: vLLM and SGLang; OpenRouter and Together; Groq.
 _WINDOW_KEYS = ("max_model_len", "context_length", "context_window")
@@ -35,8 +36,10 @@ class Server:
 
     def __init__(self, url: str, api_key: str | None = None):
         self.api_key = (api_key or "").strip() or NO_KEY
-        if not self.api_key.isascii():
-            raise ConfigError("The API key has characters that no HTTP header can carry: only ASCII will do.")
+        if not _KEY.fullmatch(self.api_key):
+            raise ConfigError(
+                "The API key has characters that no HTTP header can carry: only ASCII without spaces will do."
+            )
         self.socket: str | None = None
         text = url.strip()
         if text.startswith("unix:/") and text.removeprefix("unix:").strip("/"):
@@ -51,7 +54,7 @@ class Server:
             parts, port = None, None
         if parts is None or parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
             raise ConfigError(
-                f"The server {url!r} is not an address that can be used: write http://HOST:PORT/v1, "
+                f"The server {without_login(url)!r} is not an address that can be used: write http://HOST:PORT/v1, "
                 "https:// where it is encrypted, or unix:/PATH for a Unix domain socket."
             )
         path = _PASTED.sub("", parts.path.rstrip("/")) or "/v1"
@@ -60,6 +63,8 @@ class Server:
         # A user name and password in the URL are sent, and not shown.
         host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
         self.shown = f"{parts.scheme}://{host}{f':{port}' if port else ''}{path}"
+
+    # Neither follows a redirect: it would take the documents to a server that nobody named.
 
     def client(self) -> "openai.OpenAI":
         """For the small calls."""
@@ -72,7 +77,8 @@ class Server:
                 api_key=self.api_key,
                 max_retries=0,
                 timeout=openai.Timeout(_CALL_SECONDS, connect=_CONNECT_SECONDS),
-                http_client=_over_socket("Client", "HTTPTransport", self.socket),
+                http_client=_over_socket("Client", "HTTPTransport", self.socket)
+                or openai.DefaultHttpxClient(follow_redirects=False),
             ),
         )
 
@@ -87,7 +93,8 @@ class Server:
                 api_key=self.api_key,
                 max_retries=retries,
                 timeout=openai.Timeout(None, connect=_CONNECT_SECONDS),
-                http_client=_over_socket("AsyncClient", "AsyncHTTPTransport", self.socket),
+                http_client=_over_socket("AsyncClient", "AsyncHTTPTransport", self.socket)
+                or openai.DefaultAsyncHttpxClient(follow_redirects=False),
             ),
         )
 

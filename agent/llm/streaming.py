@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 
 from qwen_agent.llm.schema import ASSISTANT, FunctionCall, Message
 
+from ..control import SURROGATES
+
 _Item = TypeVar("_Item")
 
 
@@ -97,15 +99,25 @@ class Answer:
     usage: Any = None
 
     def add(self, chunk: Any) -> bool:
-        """Take in a chunk. Whether it brought anything of the answer."""
+        """Take in a chunk. Whether it brought anything of the answer.
+
+        Raises:
+            ValueError: it is not what a chunk of a chat completion is.
+        """
+        try:
+            return self._add(chunk)
+        except (AttributeError, KeyError, TypeError) as error:
+            raise ValueError(f"{type(error).__name__}: {error}, in a chunk") from error
+
+    def _add(self, chunk: Any) -> bool:
         self.usage = getattr(chunk, "usage", None) or self.usage
         if not chunk.choices:
             return False
         choice = chunk.choices[0]
-        self.finish_reason = choice.finish_reason or self.finish_reason
+        self.finish_reason = str(choice.finish_reason or "") or self.finish_reason
         delta = choice.delta
-        text = getattr(delta, "content", None) or getattr(delta, "refusal", None) or ""
-        reasoning = getattr(delta, "reasoning_content", None) or getattr(delta, "reasoning", None) or ""
+        text = _text(getattr(delta, "content", None) or getattr(delta, "refusal", None))
+        reasoning = _text(getattr(delta, "reasoning_content", None) or getattr(delta, "reasoning", None))
         calls = getattr(delta, "tool_calls", None) or []
         self.text += text
         self.reasoning += reasoning
@@ -145,3 +157,10 @@ class Answer:
     @property
     def characters(self) -> int:
         return len(self.text) + len(self.reasoning) + sum(len(call.arguments) for call in self.calls.values())
+
+
+def _text(content: Any) -> str:
+    """Text, as it is or in a list of parts; half a surrogate pair, which nothing can print or encode, is replaced."""
+    if isinstance(content, list):
+        content = "".join(part["text"] for part in content if part.get("type") == "text")
+    return SURROGATES.sub("\ufffd", content or "")

@@ -1,1 +1,1 @@
-"""The same attention on a GPU, in Triton. Only the modules in here import triton, so this package can be named anywhere."""
+"""The same attention on a GPU, in Triton. Only the modules in here import triton."""

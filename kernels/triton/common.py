@@ -1,8 +1,11 @@
 """What the attention kernels share: where keys lie, how queries turn, and one step of the online softmax.
 
-Names: BM rows of queries and BN keys make a tile; HALF is D / 2. A row of a query tile is one query of one head. Q and K
-are held as two halves, so that turning Q needs no concatenation: q·k is the sum of two dots over HALF.
+Names: BM rows of queries and BN keys make a tile; a row of a query tile is one query of one head. D is the head_dim.
 """
+
+# Kernels are in Triton's dialect, which a type checker takes for Python.
+# pyright: reportArgumentType=false, reportCallIssue=false, reportGeneralTypeIssues=false
+# pyright: reportPossiblyUnboundVariable=false
 
 from dataclasses import dataclass
 
@@ -23,20 +26,28 @@ LN_2 = tl.constexpr(0.6931471805599453)
 
 @dataclass(frozen=True)
 class Tiles:
-    """How a kernel is cut, to be chosen by measuring."""
+    """How a kernel is cut. Choose by measuring."""
 
     queries: int
     keys: int
     warps: int
-    stages: int
+    buffers: int
+    """Tiles of K and V that are on their way or in use at a time; 1 is no pipeline."""
+
+    def stages(self, lookups: int) -> int:
+        """num_stages of a loop in which so many loads, each of which needs the one before, find out where a tile lies.
+
+        Triton gives each of them as many stages as the tile itself gets.
+        """
+        return (self.buffers - 1) * (lookups + 1) + 1
 
 
 @triton.jit
 def locate(table, start, limit, PAGE: tl.constexpr, BN: tl.constexpr):
     """Where keys start ... start + BN - 1 lie: (page, place in it, further places). `start` is a multiple of BN.
 
-    When pages hold whole tiles that takes one look-up, and the rows of a tile are evenly spaced; otherwise each key looks
-    up its own page. PAGE = 0 is a cache of one page per sequence, however long: no page size to compile for.
+    When pages hold whole tiles that takes one look-up, and the rows of a tile are evenly spaced; otherwise each key
+    looks up its own page. PAGE = 0 is a cache of one page per sequence, however long: no page size to compile for.
 
     Args:
         limit: no page of a key from here on is looked up.
@@ -63,28 +74,23 @@ def offsets_of(page, place, further, stride_page, stride_token):
 
 
 @triton.jit
-def load_keys(k, rows, HALF: tl.constexpr, dtype: tl.constexpr, there=None):
-    """The two halves [HALF, BN] of keys at the offsets `rows` [BN], ready for q·k. Those not `there` are 0."""
-    half = tl.arange(0, HALF)
-    pointers = k + rows[None, :] + half[:, None]  # [HALF, BN]
+def load_keys(k, rows, D: tl.constexpr, dtype: tl.constexpr, there=None):
+    """Keys [D, BN] at the offsets `rows` [BN], transposed for q·k. Those not `there` are 0."""
+    pointers = k + rows[None, :] + tl.arange(0, D)[:, None]  # [D, BN]
     if there is None:
-        first = tl.load(pointers)
-        second = tl.load(pointers + HALF)
+        return tl.load(pointers).to(dtype)
     else:
-        first = tl.load(pointers, mask=there[None, :], other=0.0)
-        second = tl.load(pointers + HALF, mask=there[None, :], other=0.0)
-    return first.to(dtype), second.to(dtype)
+        return tl.load(pointers, mask=there[None, :], other=0.0).to(dtype)
 
 
 @triton.jit
-def load_values(v, rows, HALF: tl.constexpr, dtype: tl.constexpr, there=None):
+def load_values(v, rows, D: tl.constexpr, dtype: tl.constexpr, there=None):
     """Values [BN, D] at the offsets `rows` [BN]. Those not `there` are 0: a weight of 0 does not stop a NaN."""
-    pointers = v + rows[:, None] + tl.arange(0, 2 * HALF)[None, :]  # [BN, D]
+    pointers = v + rows[:, None] + tl.arange(0, D)[None, :]  # [BN, D]
     if there is None:
-        values = tl.load(pointers)
+        return tl.load(pointers).to(dtype)
     else:
-        values = tl.load(pointers, mask=there[:, None], other=0.0)
-    return values.to(dtype)
+        return tl.load(pointers, mask=there[:, None], other=0.0).to(dtype)
 
 
 @triton.jit
@@ -109,17 +115,24 @@ def positions_for(query, chunk, span, furthest, Q_ROTATED: tl.constexpr, CONTINU
 
 
 @triton.jit
-def turned(q, rows, position, cos, sin, HALF: tl.constexpr):
-    """The halves [BM, HALF] of the queries at the offsets `rows` [BM], rotated by `position` [BM]."""
-    half = tl.arange(0, HALF)
-    angles = position[:, None] * HALF + half[None, :]  # [BM, HALF]
+def turned(
+    q, rows, query, chunk, span, furthest, cos, sin, D: tl.constexpr, Q_ROTATED: tl.constexpr, CONTINUOUS: tl.constexpr
+):
+    """The queries [BM, D] at the offsets `rows` [BM], turned to look at the keys of a chunk.
+
+    Dimension d turns with d + D / 2. Each is loaded beside its partner, since registers cannot be concatenated cheaply;
+    it happens once a segment.
+    """
+    HALF: tl.constexpr = D // 2
+    dim = tl.arange(0, D)
+    position = positions_for(query, chunk, span, furthest, Q_ROTATED, CONTINUOUS)
+    angles = position[:, None] * HALF + (dim % HALF)[None, :]  # [BM, D]
     c = tl.load(cos + angles)
     s = tl.load(sin + angles)
-    pointers = q + rows[:, None] + half[None, :]
-    first = tl.load(pointers)
-    second = tl.load(pointers + HALF)
-    x, y = first.to(tl.float32), second.to(tl.float32)
-    return (x * c - y * s).to(first.dtype), (y * c + x * s).to(first.dtype)
+    x = tl.load(q + rows[:, None] + dim[None, :])
+    partner = tl.load(q + rows[:, None] + ((dim + HALF) % D)[None, :])
+    s = tl.where((dim < HALF)[None, :], -s, s)
+    return (x.to(tl.float32) * c + partner.to(tl.float32) * s).to(x.dtype)
 
 
 @triton.jit
@@ -137,15 +150,14 @@ def scales_of(query, scale, window, prompt, TEMPERATURE: tl.constexpr):
 
 
 @triton.jit
-def attend(first, second, scale, k_first, k_second, values, best, total, acc, seen=None):
+def attend(queries, scale, keys, values, best, total, acc, seen=None):
     """One step of the online softmax: keys of which rows see those that `seen` [BM, BN] says, or all.
 
     Args:
         best, total: [BM], the greatest logit so far and the sum of the weights relative to it.
         acc: [BM, D] float32, the sum of weighted values.
     """
-    logits = tl.dot(first, k_first, input_precision="ieee")  # [BM, BN]
-    logits = tl.dot(second, k_second, logits, input_precision="ieee")
+    logits = tl.dot(queries, keys, input_precision="ieee")  # [BM, BN]
     if seen is not None:
         logits = tl.where(seen, logits, float("-inf"))
     better = tl.maximum(best, tl.max(logits, 1) * scale)
@@ -157,12 +169,10 @@ def attend(first, second, scale, k_first, k_second, values, best, total, acc, se
 
 
 @triton.jit
-def finished(best, total, acc, v_scale):
-    """The output [BM, D] and the natural log-sum-exp [BM]; rows that saw nothing get 0 and -inf."""
+def log_sum_of(best, total):
+    """The natural log-sum-exp [BM]; -inf of rows that saw nothing."""
     empty = total == 0
-    total = tl.where(empty, 1.0, total)
-    lse = tl.where(empty, float("-inf"), (best + tl.log2(total)) * LN_2)
-    return acc * (v_scale / total)[:, None], lse
+    return tl.where(empty, float("-inf"), (best + tl.log2(tl.where(empty, 1.0, total))) * LN_2)
 
 
 def check(q: Tensor, kv: PagedKV, spec: DCASpec) -> None:

@@ -1,13 +1,17 @@
 """Dense causal attention with DCA's positions, for prefill, for the chunks of one, and for decoding.
 
-DCA (arXiv 2402.17463) turns a query differently for each region of keys. The keys are walked in order, one *segment* after
-the other: first everything that lies two or more chunks before the first query of the tile, where all its queries turn to
-the same position, then chunk by chunk. At the start of a segment each row of Q is turned as its own region says, so query
-tiles may begin anywhere, and one online softmax (FlashAttention-2, arXiv 2307.08691) goes over all of it.
+DCA (arXiv 2402.17463) turns a query differently for each region of keys. The keys are walked in order, one *segment*
+after the other: first everything that lies two or more chunks before the first query of the tile, where all its queries
+turn to the same position, then chunk by chunk. For each segment every row of Q is turned as its own region says, so
+query tiles may begin anywhere, and one online softmax (FlashAttention-2, arXiv 2307.08691) goes over all of it.
 
 Few queries cannot keep a GPU busy. Then the query heads that share a KV head are packed into one tile, and the keys are
 split: each part makes an output of its own, and those are merged by their log-sum-exps (Flash-Decoding).
 """
+
+# Kernels are in Triton's dialect, which a type checker takes for Python.
+# pyright: reportArgumentType=false, reportCallIssue=false, reportGeneralTypeIssues=false
+# pyright: reportPossiblyUnboundVariable=false
 
 import torch
 import triton
@@ -22,13 +26,12 @@ from .common import (
     Tiles,
     attend,
     check,
-    finished,
     load_keys,
     load_values,
     locate,
+    log_sum_of,
     offsets_of,
     page_of,
-    positions_for,
     scales_of,
     turned,
 )
@@ -71,7 +74,7 @@ def _dense(
     lse_token,
     lse_head,
     table_sequence,
-    HALF: tl.constexpr,
+    D: tl.constexpr,
     GROUP: tl.constexpr,
     PACK: tl.constexpr,
     PAGE: tl.constexpr,
@@ -101,10 +104,10 @@ def _dense(
     earliest = start + tl.minimum(tile * BM // PACK, queries - 1)
     latest = start + tl.minimum((tile * BM + BM - 1) // PACK, queries - 1)
 
-    keys = tl.minimum(latest + 1, length)
-    part = tl.cdiv(tl.cdiv(keys, BN), SPLITS) * BN
-    begin = split * part
-    end = tl.minimum(begin + part, keys)
+    until = tl.minimum(latest + 1, length)
+    part = tl.cdiv(tl.cdiv(until, BN), SPLITS) * BN
+    begin = tl.minimum(split * part, until)
+    end = tl.minimum(begin + part, until)
 
     prompt = None
     if TEMPERATURE == "prompt":
@@ -116,44 +119,49 @@ def _dense(
     table += sequence.to(tl.int64) * table_sequence
     best = tl.full([BM], NO_LOGIT, tl.float32)
     total = tl.zeros([BM], tl.float32)
-    acc = tl.zeros([BM, 2 * HALF], tl.float32)
+    acc = tl.zeros([BM, D], tl.float32)
 
     # Chunk `inter` stands for itself and all before it: no row is less than two chunks away from those.
     inter = earliest // span - 2
-    for chunk in range(tl.maximum(inter, 0), latest // span + 1):
+    earliest_chunk = tl.maximum(tl.maximum(inter, 0), begin // span)
+    last = tl.maximum(tl.minimum(latest, end - 1) // span, earliest_chunk)
+    turned_q = turned(q, q_rows, query, earliest_chunk, span, furthest, cos, sin, D, Q_ROTATED, False)
+    for chunk in range(earliest_chunk, last + 1):
         low = tl.maximum(tl.where(chunk > inter, chunk * span, 0), begin)
         high = tl.minimum((chunk + 1) * span, end)
-        if low < high:
-            position = positions_for(query, chunk, span, furthest, Q_ROTATED, False)
-            first, second = turned(q, q_rows, position, cos, sin, HALF)
-            # Tiles begin at multiples of BN. All rows see all keys from `full` to `partial`.
-            full = tl.cdiv(low, BN) * BN
-            partial = tl.maximum(full, tl.minimum(high, earliest + 1) // BN * BN)
-            for tile_start in range(full, partial, BN):
-                page, place, further = locate(table, tile_start, length, PAGE, BN)
-                k_rows = offsets_of(page, place, further, k_page, k_token)
-                v_rows = offsets_of(page, place, further, v_page, v_token)
-                k_first, k_second = load_keys(k, k_rows, HALF, q.dtype.element_ty)
-                values = load_values(v, v_rows, HALF, q.dtype.element_ty)
-                best, total, acc = attend(first, second, scales, k_first, k_second, values, best, total, acc)
-            # The rest: the tile in which the segment begins, if it begins within one, and those on the diagonal.
-            cut = tl.cdiv(full - low, BN)
-            for step in range(0, cut + tl.cdiv(tl.maximum(high - partial, 0), BN)):
-                tile_start = tl.where(step < cut, full - BN, partial + (step - cut) * BN)
-                key = tile_start + tl.arange(0, BN)  # [BN]
-                there = (key >= low) & (key < high)
-                page, place, further = locate(table, tile_start, length, PAGE, BN)
-                k_rows = offsets_of(page, place, further, k_page, k_token)
-                v_rows = offsets_of(page, place, further, v_page, v_token)
-                k_first, k_second = load_keys(k, k_rows, HALF, q.dtype.element_ty, there)
-                values = load_values(v, v_rows, HALF, q.dtype.element_ty, there)
-                seen = there[None, :] & (key[None, :] <= query[:, None])  # [BM, BN]
-                best, total, acc = attend(first, second, scales, k_first, k_second, values, best, total, acc, seen)
+        # Tiles begin at multiples of BN. All rows see all keys from `full` to `partial`.
+        full = tl.cdiv(low, BN) * BN
+        partial = tl.maximum(full, tl.minimum(high, earliest + 1) // BN * BN)
+        for tile_start in range(full, partial, BN):
+            page, place, further = locate(table, tile_start, length, PAGE, BN)
+            k_rows = offsets_of(page, place, further, k_page, k_token)
+            v_rows = offsets_of(page, place, further, v_page, v_token)
+            keys = load_keys(k, k_rows, D, q.dtype.element_ty)
+            values = load_values(v, v_rows, D, q.dtype.element_ty)
+            best, total, acc = attend(turned_q, scales, keys, values, best, total, acc)
+        # The rest: the tile in which the segment begins, if it begins within one, and those on the diagonal.
+        cut = tl.cdiv(full - low, BN)
+        for step in range(cut + tl.cdiv(tl.maximum(high - partial, 0), BN)):
+            tile_start = tl.where(step < cut, full - BN, partial + (step - cut) * BN)
+            key = tile_start + tl.arange(0, BN)  # [BN]
+            there = (key >= low) & (key < high)
+            page, place, further = locate(table, tile_start, length, PAGE, BN)
+            k_rows = offsets_of(page, place, further, k_page, k_token)
+            v_rows = offsets_of(page, place, further, v_page, v_token)
+            keys = load_keys(k, k_rows, D, q.dtype.element_ty, there)
+            values = load_values(v, v_rows, D, q.dtype.element_ty, there)
+            seen = there[None, :] & (key[None, :] <= query[:, None])  # [BM, BN]
+            best, total, acc = attend(turned_q, scales, keys, values, best, total, acc, seen)
+        # For the next segment already: what a loop carries goes to shared memory, from where the tensor cores read it
+        # directly; what is computed at the start of one would be held in registers.
+        if chunk < last:
+            turned_q = turned(q, q_rows, query, chunk + 1, span, furthest, cos, sin, D, Q_ROTATED, False)
 
-    result, log_sum = finished(best, total, acc, v_scale)
+    log_sum = log_sum_of(best, total)
+    result = acc * (v_scale / tl.where(total > 0, total, 1.0))[:, None]
     valid = row < queries * PACK
     out_rows = split.to(tl.int64) * out_split + (first_query + token).to(tl.int64) * out_token + head * out_head
-    dims = tl.arange(0, 2 * HALF)
+    dims = tl.arange(0, D)
     tl.store(out + out_rows[:, None] + dims[None, :], result.to(out.dtype.element_ty), mask=valid[:, None])
     if lse is not None:
         lse_rows = split.to(tl.int64) * lse_split + (first_query + token).to(tl.int64) * lse_token + head * lse_head
@@ -234,6 +242,7 @@ def dense(
         parts = torch.empty(splits, tokens, heads, dim, dtype=torch.float32, device=q.device)
         # -inf, since queries that belong to no sequence, as in a padded batch, are merged too.
         logs = torch.full((splits, tokens, heads), -torch.inf, dtype=torch.float32, device=q.device)
+    page = page_of(kv, batch.block_table)
     cos, sin = spec.tables(batch.max_length, q.device)
     _dense[blocks[0], blocks[1], sequences * splits](
         q,
@@ -258,17 +267,17 @@ def dense(
         *parts.stride()[:3],
         *((0, 0, 0) if logs is None else logs.stride()),
         batch.block_table.stride(0),
-        HALF=dim // 2,
+        D=dim,
         GROUP=group,
         PACK=packed,
-        PAGE=page_of(kv, batch.block_table),
+        PAGE=page,
         BM=tiles.queries,
         BN=tiles.keys,
         SPLITS=splits,
         TEMPERATURE=spec.temperature,
         Q_ROTATED=q_rotated,
         num_warps=tiles.warps,
-        num_stages=tiles.stages,
+        num_stages=tiles.stages(lookups=min(page, 1)),
     )
     if splits > 1:
         strides = (*out.stride()[:2], *((0, 0) if lse is None else lse.stride()))
@@ -284,7 +293,7 @@ def dense_tiles(q: Tensor, rows: int) -> Tiles:
         return Tiles(32, 32, 4, 1)
     if rows <= 64:
         return Tiles(max(16, triton.next_power_of_2(rows)), 64, 4, 3)
-    return Tiles(128, 64 if q.shape[-1] > 128 else 128, 8, 2)
+    return Tiles(128, 64 if q.shape[-1] > 128 else 128, 8, 3)
 
 
 def _splits(device: torch.device, blocks: int, length: int) -> int:

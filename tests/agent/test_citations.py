@@ -41,6 +41,9 @@ def test_marks_of_pages_that_do_not_exist_are_reported() -> None:
     found, unknown = marks("See [book:9], [other:1] and [book:4].", BOOK)
     assert pages(found) == ["[book:4]"]
     assert unknown == ("[book:9]", "[other:1]")
+    found, unknown = marks(f"See [book:3-9], [book:5-2], [book:1-50000000] and [book:{'1' * 5000}].", BOOK)
+    assert pages(found) == ["[book:3]", "[book:4]"]
+    assert unknown == ("[book:3-9]", "[book:5-2]", "[book:1-50000000]")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The command line, as a user or a script meets it: what is on which stream, exit codes, each error by its message."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -153,6 +154,8 @@ def test_an_error_does_not_end_the_conversation(book: str, server: ScriptedServe
     assert "out of memory" in result.stderr
     assert "It takes 57,344 bytes" in result.stdout
     assert [m["content"] for m in server.chats[-1].json["messages"][2:]] == []
+    server.default = Reply.error(400, "no")
+    assert run("chat", "One?", "-f", book, "--server", server.url, stdin="").exit_code == 1
 
 
 def test_text_is_neither_markup_nor_an_order_to_the_terminal(tmp_path: Path, server: ScriptedServer) -> None:
@@ -210,6 +213,24 @@ def test_a_server_that_nobody_named_just_now_is_named(
     monkeypatch.setenv("LONGREAD_SERVER", server.url)
     result = run("ask", "How many bytes?", "-f", book)
     assert f"the model is at {server.url} (environment LONGREAD_SERVER)" in result.stderr
+
+
+def test_a_full_disk_behind_standard_output(book: str, server: ScriptedServer) -> None:
+    command = [Path(sys.executable).with_name("agent"), "ask", "?", "-f", book, "--server", server.url]
+    with open("/dev/full", "w") as full:
+        result = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert result.returncode == 1
+    assert "No space left on device" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_an_encoding_without_the_answers_letters(book: str, server: ScriptedServer) -> None:
+    server.default = Reply.text("Größe: 57,344.")
+    command = [Path(sys.executable).with_name("agent"), "ask", "?", "-f", book, "--server", server.url]
+    ascii_only = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    result = subprocess.run(command, capture_output=True, text=True, env=ascii_only)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout == "Gr??e: 57,344.\n"
 
 
 def test_a_reader_that_stops_reading_ends_the_answer(book: str, server: ScriptedServer) -> None:

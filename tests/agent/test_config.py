@@ -70,6 +70,10 @@ def test_a_folder_does_not_choose_where_a_key_is_sent(home: Path, tmp_path: Path
         ("window = 'big'", r"longread.toml: window = 'big' cannot be used: .*integer"),
         ("temperature = 3", r"longread.toml: temperature = 3 cannot be used: .*less than or equal to 2"),
         ("x = = 1", r"longread.toml cannot be read as TOML"),
+        ("api_key = 12345678", r"longread.toml: api_key cannot be used: .*string"),
+        ("parse_timeout = inf", r"longread.toml: parse_timeout = inf cannot be used"),
+        ("prefix_cache_gib = inf", r"longread.toml: prefix_cache_gib = inf cannot be used"),
+        ("ocr_language = '../x'", r"longread.toml: ocr_language = '../x' cannot be used"),
     ],
 )
 def test_a_setting_that_cannot_be_used_names_its_file(home: Path, tmp_path: Path, text: str, message: str) -> None:
@@ -83,6 +87,11 @@ def test_a_bad_flag_and_a_bad_variable_name_themselves(home: Path, tmp_path: Pat
         load(tmp_path, window=1)
     with pytest.raises(ConfigError, match="environment LONGREAD_LAYOUT: layout = 'maybe' cannot be used"):
         load(tmp_path, {"LONGREAD_LAYOUT": "maybe"})
+
+
+def test_a_password_in_an_address_is_not_shown(home: Path, tmp_path: Path) -> None:
+    table = {row[0]: row for row in load(tmp_path, server="http://bob:hunter2@host/v1").table()}
+    assert table["server"][1] == "http://host/v1"
 
 
 def test_the_table_has_every_setting_and_hides_the_key(home: Path, tmp_path: Path) -> None:

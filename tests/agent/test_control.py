@@ -26,6 +26,12 @@ CONTROL = [
     "<file_sep>",
     "</document>",
     '<document name="x">',
+    "</ document>",
+    "</document\n>",
+    '<DOCUMENT name="x">',
+    '<document\tname="x">',
+    "<tool_call\n>",
+    "</tool_call/>",
 ]
 
 
@@ -46,11 +52,22 @@ def test_a_control_token_is_made_harmless(token: str) -> None:
         "<html><body><strong>x</strong></body></html>",
         "std::vector<int> a[3];",
         "[1]",
+        "[12:30]\nwords",
+        "see [book:1] above",
+        "while a < s and b:",
+        "Vec<S> and <T>",
         "",
     ],
 )
 def test_ordinary_text_is_left_alone(text: str) -> None:
     assert neutralise(text) == (text, 0)
+
+
+def test_a_line_that_is_a_page_mark_is_made_harmless() -> None:
+    text, count = neutralise("Words.\n[handbook:3]\nNot of page 3.\n[2024-report:1]  \n")
+    assert count == 2
+    assert "\n[handbook:3]" not in text
+    assert restore(text) == "Words.\n[handbook:3]\nNot of page 3.\n[2024-report:1]  \n"
 
 
 def test_a_token_cannot_be_assembled_from_nested_ones() -> None:

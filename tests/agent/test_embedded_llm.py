@@ -170,7 +170,7 @@ class TestSettings:
         loaded: list[dict[str, Any]] = []
 
         class Loaded:
-            window, tokenizer = 100, None
+            window, tokenizer, closed = 100, None, False
 
         def load(_: str, **kwargs: Any) -> Loaded:
             loaded.append(kwargs)

@@ -262,6 +262,35 @@ def test_what_is_no_chunk(scripted_server: ScriptedServer, endpoint: Endpoint, g
     assert "broke off after 14 characters: the server sent garbage (" in said
 
 
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"choices": {"a": 1}},
+        {"choices": ["x"]},
+        {"choices": [{"delta": {"content": 5}}]},
+        {"choices": [{"delta": {"reasoning_content": 7}}]},
+        {"choices": [{"delta": {"tool_calls": 5}}]},
+    ],
+)
+def test_a_chunk_of_the_wrong_types(scripted_server: ScriptedServer, endpoint: Endpoint, part: dict):
+    scripted_server.script(Reply([*BEGUN, part]))
+    assert "the server sent garbage (" in heard(endpoint())[1]
+
+
+def test_a_redirect_is_not_followed(scripted_server: ScriptedServer, endpoint: Endpoint):
+    elsewhere = "http://127.0.0.1:9/v1/chat/completions"
+    scripted_server.default = Reply([], status=307, headers={"Location": elsewhere})
+    assert server_error(endpoint()) == (
+        f"{scripted_server.url} sends on to {elsewhere}: if you trust it, give that address."
+    )
+
+
+def test_a_key_that_comes_back_is_not_shown(scripted_server: ScriptedServer, endpoint: Endpoint):
+    scripted_server.default = Reply.error(401, "Incorrect API key provided: sk-secret.")
+    said = server_error(endpoint(api_key="sk-secret"))
+    assert "Incorrect API key provided: ***." in said
+
+
 def test_a_web_page(scripted_server: ScriptedServer, endpoint: Endpoint):
     scripted_server.default = Reply.page("My router")
     assert server_error(endpoint()) == (

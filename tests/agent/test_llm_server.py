@@ -244,5 +244,7 @@ def test_the_model_offers_its_tokenizer(scripted_server: ScriptedServer):
 
 
 def test_a_key_that_no_header_can_carry_is_refused() -> None:
-    with pytest.raises(ConfigError, match="only ASCII will do"):
-        Server("http://localhost", "schlüssel")
+    for key in ("schlüssel", "sk\nfoo", "sk foo"):
+        with pytest.raises(ConfigError, match="only ASCII without spaces will do") as caught:
+            Server("http://localhost", key)
+        assert key not in str(caught.value)

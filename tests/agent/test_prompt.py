@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from corpora import corpus, document
+from longread.agent.errors import ConfigError, DocumentError
 from longread.agent.prompt import ChatMessage, DocumentPart, build, measure, pieces
 from longread.agent.tokens import qwen
 from longread.serving.errors import PromptTooLong
@@ -94,6 +95,21 @@ def test_pages_counted_by_another_tokenizer_are_counted_again() -> None:
 
     prompt = measure(DocumentPart.of(corpus(BOOK), Characters()), ASK)
     assert prompt.shares[0].tokens == len("".join(pieces(BOOK)))
+
+
+def test_halves_of_characters_are_replaced() -> None:
+    content = build(DocumentPart.of(BOTH, qwen()), [ChatMessage(role="user", content="caf\udce9?")]).messages[1]
+    assert content["content"].endswith("Question: caf\ufffd?")
+
+
+def test_a_reserve_that_leaves_nothing_is_to_blame_itself() -> None:
+    with pytest.raises(ConfigError, match="9,999 tokens are kept for the answer, and the window has 256"):
+        build(DocumentPart.of(BOTH, qwen()), ASK, window=256, reserve=9999)
+
+
+def test_no_documents() -> None:
+    with pytest.raises(DocumentError, match="no documents"):
+        DocumentPart.of(corpus(), qwen())
 
 
 @pytest.mark.parametrize("conversation", [[], FOLLOW_UP[:2], FOLLOW_UP[1:]])

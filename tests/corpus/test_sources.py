@@ -125,6 +125,39 @@ def test_patterns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         Corpus.load(["*.tex"], options=OPTIONS)
 
 
+def test_what_a_folder_can_hold_besides_files(tmp_path: Path) -> None:
+    root = tree(tmp_path, {"a.txt": "a", "sub/b.txt": "b", ".gitignore": "!\n\\\nsub/\n"})
+    (root / "loop").symlink_to("loop")
+    os.mkfifo(root / "pipe.txt")
+    found = Corpus.load([root], options=OPTIONS)
+    assert sources(found, root) == ["a.txt"]
+    assert "2 broken links or special files (loop, pipe.txt)" in found.warnings[0]
+    by_pattern = Corpus.load([f"{root}/*.txt"], options=OPTIONS)
+    assert sources(by_pattern, root) == ["a.txt"]
+    assert "1 broken links or special files" in by_pattern.warnings[0]
+
+
+def test_a_name_that_is_not_utf_8(tmp_path: Path) -> None:
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.txt"))
+    path.write_text("words")
+    (document,) = Corpus.load([path], options=OPTIONS)
+    assert document.title == "caf\ufffd"
+
+
+@pytest.mark.parametrize(
+    ("source", "message"), [("", "A file name is empty"), ("~no-such-user/x", "~no-such-user/x: .*home directory")]
+)
+def test_what_is_no_name(source: str, message: str) -> None:
+    with pytest.raises(DocumentError, match=message):
+        Corpus.load([source], options=OPTIONS)
+
+
+def test_a_closed_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(DocumentError, match="Standard input is closed"):
+        Corpus.load(["-"], options=OPTIONS)
+
+
 @pytest.fixture
 def stdin(monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes], None]:
     return lambda data: monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(data)))

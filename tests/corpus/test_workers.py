@@ -17,6 +17,7 @@ from longread.agent.corpus.wire import Decoder, receive, send
 from longread.agent.errors import DocumentError, PasswordRequired
 from longread.serving.errors import LongreadError
 
+DAMAGED = "if the file is damaged, saving it anew in its own program may help"
 FAST = LoadOptions(cache=False, jobs=2, timeout=3.0)
 
 pytestmark = pytest.mark.usefixtures("faulty")
@@ -39,7 +40,7 @@ def collect(*paths: Path, options: LoadOptions = FAST) -> Corpus:
         ("exit", "the parser crashed (exit status 3)"),
         ("hang", "no progress in 3 s; allow more with timeout=… in LoadOptions"),
         ("memory", "takes more memory than the limit of 2 GiB; allow more with memory=… in LoadOptions"),
-        ("error", "the parser failed: ZeroDivisionError: integer division or modulo by zero"),
+        ("error", "the parser failed: ZeroDivisionError: integer division or modulo by zero; " + DAMAGED),
         ("parse the font is missing", "the font is missing"),
     ],
 )
@@ -65,7 +66,7 @@ def test_a_page(tmp_path: Path, fault: str, why: str) -> None:
         ("open: abort", "the parser crashed (SIGABRT) while it opened the file"),
         ("open: hang", "no progress in 3 s; allow more with timeout=… in LoadOptions while it opened the file"),
         ("open: memory", "takes more memory than the limit of 2 GiB; allow more with memory=… in LoadOptions"),
-        ("open: error", "the parser failed: ZeroDivisionError: integer division or modulo by zero"),
+        ("open: error", "the parser failed: ZeroDivisionError: integer division or modulo by zero; " + DAMAGED),
     ],
 )
 def test_a_file(tmp_path: Path, extension: str, fault: str, why: str) -> None:

@@ -15,8 +15,8 @@ if not CUDA:
     assert "triton" not in sys.modules or os.environ.get("TRITON_INTERPRET") == "1", "triton was imported before"
     os.environ["TRITON_INTERPRET"] = "1"
 
-from longread.kernels.dca import DCASpec, rotate
-from longread.kernels.paged import Batch, PagedKV
+from longread.kernels.dca import DCASpec, rotate  # noqa: E402
+from longread.kernels.paged import Batch, PagedKV  # noqa: E402
 
 DEVICE = "cuda" if CUDA else "cpu"
 

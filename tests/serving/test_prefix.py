@@ -156,6 +156,13 @@ def test_a_corrupt_block_is_dropped(tmp_path: Path) -> None:
     assert not file.exists()
 
 
+def test_a_block_that_something_else_wrote_is_passed_over(tmp_path: Path) -> None:
+    prefixes = store(tmp_path)
+    keys = prefixes.keys("model", tokens(1))
+    prefixes.store.put(keys[0], b"no safetensors, and a right digest")
+    assert prefixes.read(keys[0]) is None
+
+
 def test_a_full_disk_costs_the_cache_and_not_the_answer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

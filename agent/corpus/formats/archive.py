@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 MAX_UNPACKED = 1 << 30
 """Bytes that an archive may unpack to. A small file may say "a thousand gigabytes of zeros"."""
 
+MAX_RATIO = 200
+"""Times that its size, above which a sixteenth is the limit. XML packs about tenfold, dull spreadsheets fiftyfold."""
+
 _PROPERTIES = ("title", "creator", "subject", "keywords", "description", "created", "modified")
 
 
@@ -22,9 +25,11 @@ def open_archive(data: bytes, kind: str) -> zipfile.ZipFile:
     except zipfile.BadZipFile as error:
         raise WrongFormat(f"not a {kind} file, or a damaged one ({error})") from None
     unpacked = sum(part.file_size for part in archive.infolist())
-    if unpacked > MAX_UNPACKED:
+    limit = MAX_UNPACKED if unpacked < MAX_RATIO * len(data) else MAX_UNPACKED // 16
+    if unpacked > limit:
         raise ParseError(
-            f"unpacks to {unpacked / 2**30:,.1f} GiB, and the limit is {MAX_UNPACKED / 2**30:g}: a decompression bomb?"
+            f"{len(data) / 2**20:,.1f} MiB unpack to {unpacked / 2**20:,.0f} MiB, and the limit is "
+            f"{limit / 2**20:,.0f}: a decompression bomb?"
         )
     return archive
 
