@@ -19,7 +19,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import Any, Literal, get_args
 
 import torch
@@ -143,7 +143,7 @@ class DCASpec:
         Raises:
             KernelError: RoPE of a kind that is not supported, rotations of a part of the head, or invalid sizes.
         """
-        get = config.get if isinstance(config, Mapping) else lambda name, default=None: getattr(config, name, default)
+        get = config.get if isinstance(config, Mapping) else partial(_attribute, config)
         rope = get("rope_parameters") or get("rope_scaling") or {}
         base = rope.get("rope_theta") or get("rope_theta") or 10_000.0
         if (rope.get("partial_rotary_factor") or get("partial_rotary_factor") or 1.0) != 1.0:
@@ -154,7 +154,7 @@ class DCASpec:
         if missing:
             raise KernelError(f"dual_chunk_attention_config has no {' and no '.join(missing)}")
         return cls(
-            head_dim=get("head_dim") or get("hidden_size") // get("num_attention_heads"),
+            head_dim=int(get("head_dim") or int(get("hidden_size", 0)) // int(get("num_attention_heads", 1))),
             rope_base=float(base),
             rope_scaling=RopeScaling.from_parameters(rope, window),
             chunk_size=dca.get("chunk_size"),
@@ -285,6 +285,10 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """RoPE's rotation of x [..., D] by cos and sin [..., D / 2]: dimension d turns with d + D / 2."""
     first, second = x.chunk(2, dim=-1)
     return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1)
+
+
+def _attribute(config: object, name: str, default: Any = None) -> Any:
+    return getattr(config, name, default)
 
 
 @lru_cache(maxsize=8)

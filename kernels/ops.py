@@ -1,18 +1,16 @@
 """The one door to the kernels: DCA prefill, decode and cache writes on a paged K/V cache, and `attend` without one.
 
-Arguments are checked here, once. What computes is chosen by the device of q: `cpu` for CPUs, `triton` for GPUs, which
-have the same four functions. They are torch operators (`torch.ops.longread.*`) with fake kernels, so `torch.compile`
-passes through.
+Arguments are checked here, once. What computes is chosen by the device of q: `cpu` for CPUs, `triton` for GPUs.
 """
 
 import os
 from collections.abc import Sequence
-from types import ModuleType
 from typing import Literal, overload
 
 import torch
 from torch import Tensor
 
+from . import operators
 from .dca import DCASpec
 from .errors import KernelError
 from .paged import Batch, PagedKV
@@ -93,7 +91,7 @@ def dca_prefill(
         if any(budgets):  # the sparse ones are empty to this call, and written after it
             mask = torch.tensor([budget is None for budget in budgets], device=q.device)
             dense_lengths = torch.where(mask, batch.lengths, 0)
-        _dense(
+        operators.dense(
             q, kv.k, kv.v, kv.k_scale, kv.v_scale, batch.block_table, batch.query_starts, dense_lengths,
             prompt, batch.max_query, batch.max_length, spec.text, q_rotated, chosen, out, lse,
         )  # fmt: skip
@@ -103,7 +101,7 @@ def dca_prefill(
             rows = slice(starts[index], starts[index + 1])
             if budget is None or rows.start == rows.stop:
                 continue
-            _sparse(
+            operators.sparse(
                 q[rows], kv.k, kv.v, kv.k_scale, kv.v_scale, batch.block_table[index], lengths[index],
                 None if prompt is None else int(prompt[index]), spec.text, list(budget.vertical),
                 list(budget.slash), budget.last_q, budget.block, q_rotated, chosen, out[rows],
@@ -171,7 +169,9 @@ def dca_write(
         raise KernelError(f"k is {_shape(k)}, v {_shape(v)}; both are [tokens, {kv.k.shape[2]} K/V heads, head_dim]")
     if slots.shape != k.shape[:1] or positions.shape != k.shape[:1]:
         raise KernelError(f"slots are {_shape(slots)} and positions {_shape(positions)} for {k.shape[0]} tokens")
-    _write(k, v, kv.k, kv.v, kv.k_scale, kv.v_scale, slots, positions, spec.text, _implementation(k, implementation))
+    operators.write(
+        k, v, kv.k, kv.v, kv.k_scale, kv.v_scale, slots, positions, spec.text, _implementation(k, implementation)
+    )
 
 
 def attend(
@@ -232,7 +232,7 @@ def select(
         block_table: [pages] int32, of that sequence.
         length: its tokens.
     """
-    compute = _module(_implementation(q, implementation))
+    compute = operators.functions(_implementation(q, implementation))
     scores = compute.scores(q[-sparsity.last_q :], kv, block_table, length, spec, q_rotated=q_rotated)
     return choose(*scores, sparsity)
 
@@ -251,7 +251,7 @@ def sparse_lse(
 ) -> Tensor:
     """Log-sum-exp [T, Hq] float32 over the selected keys: what recall is computed from. Arguments as for `select`."""
     lse = q.new_empty(q.shape[:2], dtype=torch.float32)
-    _module(_implementation(q, implementation)).sparse(
+    operators.functions(_implementation(q, implementation)).sparse(
         q, kv, block_table, length, spec, selection,
         out=torch.empty_like(q), lse=lse, q_rotated=q_rotated, prompt_length=prompt_length,
     )  # fmt: skip
@@ -272,101 +272,6 @@ def single(queries: int, length: int, device: torch.device, prompt_tokens: int |
         max_length=length,
         prompt_lengths=None if prompt_tokens is None else tensor(prompt_tokens),
     )
-
-
-@torch.library.custom_op("longread::dca_dense", mutates_args=("out", "lse"))
-def _dense(
-    q: Tensor,
-    k: Tensor,
-    v: Tensor,
-    k_scale: float,
-    v_scale: float,
-    block_table: Tensor,
-    query_starts: Tensor,
-    lengths: Tensor,
-    prompt_lengths: Tensor | None,
-    max_query: int,
-    max_length: int,
-    spec: str,
-    q_rotated: bool,
-    implementation: str,
-    out: Tensor,
-    lse: Tensor | None,
-) -> None:
-    batch = Batch(block_table, query_starts, lengths, max_query, max_length, prompt_lengths)
-    _module(implementation).dense(
-        q, PagedKV(k, v, k_scale, v_scale), batch, DCASpec.of_text(spec), out=out, lse=lse, q_rotated=q_rotated
-    )
-
-
-@torch.library.custom_op("longread::dca_sparse", mutates_args=("out", "lse"))
-def _sparse(
-    q: Tensor,
-    k: Tensor,
-    v: Tensor,
-    k_scale: float,
-    v_scale: float,
-    block_table: Tensor,
-    length: int,
-    prompt_length: int | None,
-    spec: str,
-    vertical: list[int],
-    slash: list[int],
-    last_q: int,
-    block: int,
-    q_rotated: bool,
-    implementation: str,
-    out: Tensor,
-    lse: Tensor | None,
-) -> None:
-    kv, dca, compute = PagedKV(k, v, k_scale, v_scale), DCASpec.of_text(spec), _module(implementation)
-    sparsity = Sparsity(tuple(vertical), tuple(slash), last_q, block)
-    scores = compute.scores(q[-last_q:], kv, block_table, length, dca, q_rotated=q_rotated)
-    compute.sparse(
-        q,
-        kv,
-        block_table,
-        length,
-        dca,
-        choose(*scores, sparsity),
-        out=out,
-        lse=lse,
-        q_rotated=q_rotated,
-        prompt_length=prompt_length,
-    )
-
-
-@torch.library.custom_op("longread::dca_write", mutates_args=("k_cache", "v_cache"))
-def _write(
-    k: Tensor,
-    v: Tensor,
-    k_cache: Tensor,
-    v_cache: Tensor,
-    k_scale: float,
-    v_scale: float,
-    slots: Tensor,
-    positions: Tensor,
-    spec: str,
-    implementation: str,
-) -> None:
-    _module(implementation).write(
-        k, v, PagedKV(k_cache, v_cache, k_scale, v_scale), slots, positions, DCASpec.of_text(spec)
-    )
-
-
-# They only write into what they are given, so there is nothing to fake.
-for _operator in (_dense, _sparse, _write):
-    _operator.register_fake(lambda *_, **__: None)
-
-
-def _module(implementation: str) -> ModuleType:
-    if implementation == "cpu":
-        from . import cpu
-
-        return cpu
-    from . import triton
-
-    return triton
 
 
 def _implementation(q: Tensor, asked: Implementation | None) -> Implementation:

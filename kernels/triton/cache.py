@@ -60,7 +60,7 @@ def _write(
     first, second = x * c - y * s, y * c + x * s
     v_first = tl.load(v + token * v_token + head * v_head + half, mask=there).to(tl.float32) * v_shrink
     v_second = tl.load(v + token * v_token + head * v_head + half + HALF, mask=there).to(tl.float32) * v_shrink
-    if LARGEST:
+    if LARGEST > 0:
         first, second = tl.clamp(first, -LARGEST, LARGEST), tl.clamp(second, -LARGEST, LARGEST)
         v_first, v_second = tl.clamp(v_first, -LARGEST, LARGEST), tl.clamp(v_second, -LARGEST, LARGEST)
     k_row = k_cache + page * k_page + place * k_place + head * k_cache_head + half

@@ -199,7 +199,7 @@ def scoring_tiles(q: Tensor) -> Tiles:
         return Tiles(64, 32, 4, 1)
     if q.dtype == torch.float32:  # no tensor cores
         return Tiles(64, 64, 4, 1)
-    return Tiles(64, 128, 4, 3)
+    return Tiles(64, 64, 4, 3)
 
 
 def _portions(device: torch.device, heads: int) -> int:
