@@ -47,7 +47,13 @@ Server = Annotated[
 ]
 Model = Annotated[str | None, typer.Option("--model", "-m", help="The model's name: agent models.")]
 ApiKey = Annotated[str | None, typer.Option("--api-key", help="For the server. Better kept in LONGREAD_API_KEY.")]
-Window = Annotated[int | None, typer.Option("--window", help="Tokens that the model can hold; asked of it if not set.")]
+Window = Annotated[
+    int | None,
+    typer.Option(
+        "--window",
+        help="Tokens that the model can hold; asked of it if not set. More than its own stretches an embedded one.",
+    ),
+]
 MaxTokens = Annotated[int | None, typer.Option("--max-tokens", help="The longest answer, in tokens; 512 if not set.")]
 Temperature = Annotated[
     float | None, typer.Option("--temperature", help="Sampling temperature; 0 is greedy. The model's own if not set.")

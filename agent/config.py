@@ -26,7 +26,11 @@ class Settings(BaseModel):
     )
     model: str | None = Field(None, description="model name on the server, or for the embedded engine: agent models")
     api_key: str | None = Field(None, description="sent to the server as a bearer token")
-    window: int | None = Field(None, ge=256, description="tokens the model can hold; asked of the model when not set")
+    window: int | None = Field(
+        None,
+        ge=256,
+        description="tokens the model can hold; asked of the model when not set; the embedded model is stretched to it",
+    )
     max_tokens: int = Field(
         512, ge=1, description="longest answer in tokens; as much of the window is kept free for it"
     )

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .errors import KernelError
     from .ops import attend, dca_decode, dca_prefill, dca_write
     from .paged import Batch, PagedKV
-    from .patch import patch
+    from .patching import patch
     from .selection import Sparsity
 
 _HOMES = {
@@ -27,7 +27,7 @@ _HOMES = {
     "dca_decode": "ops",
     "dca_prefill": "ops",
     "dca_write": "ops",
-    "patch": "patch",
+    "patch": "patching",
 }
 
 __all__ = [

@@ -1,7 +1,7 @@
 """From a model's name to what the embedded engine runs, or a reason why it cannot."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +14,13 @@ if TYPE_CHECKING:
     import torch
     from transformers import PretrainedConfig
 
+    from ..kernels import Budgets, DCASpec
     from .chat_tokenizer import ChatTokenizer
 
 ARCHITECTURES = ("llama", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe")
 DTYPES = ("float32", "bfloat16", "float16")
+STRETCH = 4
+"""Times its own window that Dual Chunk Attention takes a model to without training (arXiv 2402.17463)."""
 # Their tables of rotations change with the length of the prompt, and with them every cached key.
 _MOVING_ROPE = ("dynamic", "longrope")
 
@@ -28,7 +31,7 @@ class Checkpoint:
 
     name: str
     model: Any
-    """A transformers causal language model, in evaluation mode, with the engine's attention."""
+    """A transformers causal language model, in evaluation mode, with the attention of `longread.kernels`."""
     tokenizer: "ChatTokenizer"
     window: int
     sampling: Sampling
@@ -36,7 +39,9 @@ class Checkpoint:
     stop_ids: frozenset[int]
     """Tokens that end an answer."""
     identity: str
-    """Of the function it computes, weights and dtype included."""
+    """Of the function it computes, weights, attention and dtype included."""
+    budgets: "Budgets | None" = None
+    """Of its sparse attention, if it comes with any."""
 
 
 def load_checkpoint(
@@ -63,13 +68,13 @@ def load_checkpoint(
     folder = obtain(model, on_event=on_event)
     config = load_config(folder)
     limit = window_of(config)
-    if window is not None and not 0 < window <= limit:
-        raise ModelUnusable(f"a window of {window:,} tokens was asked for; {model} has {limit:,}")
+    spec = spec_of(config, limit if window is None else window, str(model))
+    budgets = budgets_of(folder, config)
     target = hardware.device(device)
     chosen = getattr(torch, dtype) if dtype else hardware.default_dtype(target)
     hardware.use_physical_cores()
     tokenizer = ChatTokenizer(folder)
-    loaded = load_model(folder, dtype=chosen, device=target)
+    loaded = load_model(folder, dtype=chosen, device=target, spec=spec, budgets=budgets)
     entry = find(str(model))
     return Checkpoint(
         name=entry.name if entry else folder.name if Path(model).exists() else str(model),
@@ -78,7 +83,8 @@ def load_checkpoint(
         window=window or limit,
         sampling=entry.sampling if entry else declared_sampling(loaded.generation_config),
         stop_ids=stop_ids(loaded.generation_config, tokenizer.eos),
-        identity=fingerprint(folder, str(chosen)),
+        identity=fingerprint(folder, f"{chosen} {spec.text} {budgets}"),
+        budgets=budgets,
     )
 
 
@@ -114,19 +120,65 @@ def load_config(folder: Path) -> "PretrainedConfig":
 
 
 def window_of(config: "PretrainedConfig") -> int:
-    """Tokens that the checkpoint can attend to here.
-
-    A model that reaches its full length by Dual Chunk Attention is held to the length it was trained on: up to there
-    the two are the same function.
-    """
-    dual_chunk = getattr(config, "dual_chunk_attention_config", None)
-    if dual_chunk:
-        return min(config.max_position_embeddings, dual_chunk["original_max_position_embeddings"])
+    """Tokens that the checkpoint attends to as it comes."""
     return config.max_position_embeddings
 
 
-def load_model(folder: Path, *, dtype: "torch.dtype", device: "torch.device") -> Any:
-    """The model in evaluation mode, with the engine's attention.
+def spec_of(config: "PretrainedConfig", window: int, name: str) -> "DCASpec":
+    """How the model attends to `window` tokens: as its config says, and beyond its own window by Dual Chunk Attention.
+
+    Raises:
+        ModelUnusable: more than `STRETCH` times its own, or a RoPE that the kernels do not compute.
+    """
+    from ..kernels import DCASpec, KernelError
+
+    limit = window_of(config)
+    try:
+        spec = DCASpec.from_config(config)
+    except KernelError as error:
+        raise ModelUnusable(f"{name}: {error}") from error
+    if window <= limit and window > 0:
+        return spec
+    if spec.chunk_size is not None or not 0 < window <= STRETCH * limit:
+        most = f", and up to {STRETCH * limit:,} by Dual Chunk Attention" if spec.chunk_size is None else ""
+        raise ModelUnusable(f"a window of {window:,} tokens was asked for; {name} has {limit:,}{most}")
+    return replace(spec, chunk_size=limit, local_size=limit // 8)
+
+
+def budgets_of(folder: Path, config: "PretrainedConfig") -> "Budgets | None":
+    """The budgets of sparse prefill that a checkpoint for Dual Chunk Attention comes with, if it does.
+
+    Raises:
+        ModelUnusable: they are damaged, or of another model.
+    """
+    from ..kernels import Budgets, KernelError
+    from ..kernels.budgets import FILE, THRESHOLD
+    from ..kernels.selection import LAST_Q
+
+    dual_chunk: dict[str, Any] = getattr(config, "dual_chunk_attention_config", None) or {}
+    if not dual_chunk or dual_chunk.get("sparse_attention_enabled") is False:
+        return None
+    settings = {
+        "threshold": dual_chunk.get("sparse_attention_threshold", THRESHOLD),
+        "last_q": dual_chunk.get("sparse_attention_last_q", LAST_Q),
+    }
+    try:
+        if layers := dual_chunk.get("sparse_attention_config"):
+            return Budgets.from_layers(layers, f"{folder}/config.json", **settings)
+        return Budgets.read(folder / FILE, **settings) if (folder / FILE).is_file() else None
+    except KernelError as error:
+        raise ModelUnusable(str(error)) from error
+
+
+def load_model(
+    folder: Path,
+    *,
+    dtype: "torch.dtype",
+    device: "torch.device",
+    spec: "DCASpec | None" = None,
+    budgets: "Budgets | None" = None,
+) -> Any:
+    """The model in evaluation mode, with the attention of `longread.kernels`.
 
     Raises:
         ModelUnusable: weights are missing, broken, or too large for `device`.
@@ -134,17 +186,15 @@ def load_model(folder: Path, *, dtype: "torch.dtype", device: "torch.device") ->
     from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM
 
-    from . import attention
+    from ..kernels import KernelError, patch
     from .quiet import no_progress_bars
 
-    attention.register()
     from_pretrained: Any = AutoModelForCausalLM.from_pretrained
     try:
         with no_progress_bars():
             model, report = from_pretrained(
                 folder,
                 dtype=dtype,
-                attn_implementation=attention.NAME,
                 device_map=None if device.type == "cpu" else {"": device},
                 output_loading_info=True,
             )
@@ -156,7 +206,10 @@ def load_model(folder: Path, *, dtype: "torch.dtype", device: "torch.device") ->
     if report["missing_keys"]:
         missing = sorted(report["missing_keys"])
         raise ModelUnusable(f"the weights in {folder} lack {len(missing)} tensors, {missing[0]} among them")
-    return model.eval()
+    try:
+        return patch(model.eval(), spec, budgets)
+    except KernelError as error:
+        raise ModelUnusable(f"{folder}: {error}") from error
 
 
 def stop_ids(generation: Any, tokenizer_eos: int | None) -> frozenset[int]:

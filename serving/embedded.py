@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 CHUNK = {"cpu": 512, "cuda": 8192}
 """Prompt tokens read at a time. Each chunk is a pause in which progress is shown and an interrupt is heard."""
 
+SPARSE_CHUNK = {"cpu": 4096, "cuda": 32768}
+"""The same for sparse prefill, which selects keys once a chunk."""
+
 
 class Engine:
     """One model, answering one prompt at a time. Safe to share between threads.
@@ -61,7 +64,8 @@ class Engine:
             model: see `longread.serving.models.obtain`.
             device: "cpu", "cuda" or "cuda:1"; by default a GPU if there is one.
             dtype: "float32", "bfloat16" or "float16"; by default what the device is fast at.
-            window: tokens of prompt and answer together, at most the checkpoint's own, which is the default.
+            window: tokens of prompt and answer together; by default the checkpoint's own. A model without Dual Chunk
+                Attention is taken beyond it by that, up to four times.
             chunk: prompt tokens read at a time.
             prefix_store: where K/V of long prompts are kept between processes; None keeps none.
             on_event: told about downloads and conversion.
@@ -72,7 +76,7 @@ class Engine:
         checkpoint = load_checkpoint(model, device=device, dtype=dtype, window=window, on_event=on_event)
         return cls(
             checkpoint,
-            chunk=chunk or CHUNK[checkpoint.model.device.type],
+            chunk=chunk or (SPARSE_CHUNK if checkpoint.budgets else CHUNK)[checkpoint.model.device.type],
             prefix_store=PrefixStore() if prefix_store == "default" else prefix_store,
         )
 

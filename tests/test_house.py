@@ -15,7 +15,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 ROOMS = ("agent", "tools", "serving", "kernels")
 FOLDERS = {*ROOMS, "benchmarks", "docs", "examples", "tests"}
-KERNELS_MAY_ALSO_IMPORT = {"kernels/patch.py": {"transformers"}}  # whose models it changes
+KERNELS_MAY_ALSO_IMPORT = {"kernels/patching.py": {"transformers"}}  # whose models it changes
 KERNELS_MAY_IMPORT = {"torch", "triton", "numpy", *sys.stdlib_module_names}
 HELP_SECONDS = 0.5
 

@@ -14,7 +14,7 @@ from ..errors import KernelError
 from ..paged import PagedKV
 
 
-@triton.jit
+@triton.jit(do_not_specialize_on_alignment=["slots", "positions"])
 def _write(
     k,
     v,

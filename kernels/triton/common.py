@@ -7,6 +7,7 @@ Names: BM rows of queries and BN keys make a tile; a row of a query tile is one 
 # pyright: reportArgumentType=false, reportCallIssue=false, reportGeneralTypeIssues=false
 # pyright: reportPossiblyUnboundVariable=false
 
+import os
 from dataclasses import dataclass
 
 import torch
@@ -18,6 +19,8 @@ from ..dca import DCASpec
 from ..errors import KernelError
 from ..paged import PagedKV
 
+INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
+"""Whether the kernels run in Triton's interpreter, where small tiles are quick, and nothing else counts."""
 NO_LOGIT = tl.constexpr(-1e30)
 """The maximum of no logits. Finite, so that a row that has seen no key yet makes no NaN of inf - inf."""
 LOG2_E = tl.constexpr(1.4426950408889634)
@@ -186,8 +189,8 @@ def check(q: Tensor, kv: PagedKV, spec: DCASpec) -> None:
         raise KernelError(
             f"head_dim is {spec.head_dim}, that of q {dim}, of K {kv.k.shape[3]} and of V {kv.v.shape[3]}"
         )
-    if dim < 32 or dim & (dim - 1):
-        raise KernelError(f"head_dim is {dim}; the Triton kernels take powers of two, at least 32")
+    if dim not in (32, 64, 128):
+        raise KernelError(f"head_dim is {dim}; the Triton kernels take 32, 64 and 128")
     if heads % kv_heads:
         raise KernelError(f"{heads} query heads cannot share {kv_heads} KV heads")
     if kv.k.shape[:3] != kv.v.shape[:3]:

@@ -22,6 +22,7 @@ from ..dca import DCASpec
 from ..errors import KernelError
 from ..paged import Batch, PagedKV
 from .common import (
+    INTERPRETED,
     NO_LOGIT,
     Tiles,
     attend,
@@ -41,7 +42,11 @@ LEAST_KEYS = 512
 """Of a split: with fewer, merging costs more than it gains."""
 
 
-@triton.jit
+# What changes from batch to batch must not be a reason to compile again, which takes seconds.
+@triton.jit(
+    do_not_specialize=["lse_split", "lse_token", "lse_head", "table_sequence"],
+    do_not_specialize_on_alignment=["table", "query_starts", "lengths", "prompt_lengths", "lse"],
+)
 def _dense(
     q,
     k,
@@ -96,7 +101,7 @@ def _dense(
     row = tile * BM + tl.arange(0, BM)  # [BM]
     # Rows beyond the last query do what it does; only their result is dropped.
     token = tl.minimum(row // PACK, queries - 1)
-    head = tl.program_id(0) * PACK + row % PACK
+    head = (tl.program_id(0) * PACK + row % PACK).to(tl.int64)
     kv_head = tl.program_id(0) * PACK // GROUP
     # A sequence of no tokens may have a query (a padded batch): its position counts from 0 too, but it sees no key.
     start = tl.maximum(length - queries, 0)
@@ -123,7 +128,7 @@ def _dense(
 
     # Chunk `inter` stands for itself and all before it: no row is less than two chunks away from those.
     inter = earliest // span - 2
-    earliest_chunk = tl.maximum(tl.maximum(inter, 0), begin // span)
+    earliest_chunk = tl.maximum(tl.maximum(inter, 0), tl.minimum(begin, latest) // span)
     last = tl.maximum(tl.minimum(latest, end - 1) // span, earliest_chunk)
     turned_q = turned(q, q_rows, query, earliest_chunk, span, furthest, cos, sin, D, Q_ROTATED, False)
     for chunk in range(earliest_chunk, last + 1):
@@ -286,14 +291,14 @@ def dense(
 
 
 def dense_tiles(q: Tensor, rows: int) -> Tiles:
-    """Tiles for q's device and so many rows of queries in a sequence."""
-    if q.device.type == "cpu":  # the interpreter: quick
+    """For q's type and so many rows in a sequence. Chosen for Hopper: three tiles of K and V fill its 227 KB."""
+    if INTERPRETED:
         return Tiles(16 if rows <= 16 else 32, 32, 4, 1)
     if q.dtype == torch.float32:  # no tensor cores
         return Tiles(32, 32, 4, 1)
     if rows <= 64:
         return Tiles(max(16, triton.next_power_of_2(rows)), 64, 4, 3)
-    return Tiles(128, 64 if q.shape[-1] > 128 else 128, 8, 3)
+    return Tiles(128, 128, 8, 3)
 
 
 def _splits(device: torch.device, blocks: int, length: int) -> int:

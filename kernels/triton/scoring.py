@@ -18,12 +18,25 @@ from torch import Tensor
 from ..dca import DCASpec
 from ..errors import KernelError
 from ..paged import PagedKV
-from .common import LOG2_E, NO_LOGIT, Tiles, check, load_keys, locate, log_sum_of, offsets_of, page_of, turned
+from .common import (
+    INTERPRETED,
+    LOG2_E,
+    NO_LOGIT,
+    Tiles,
+    check,
+    load_keys,
+    locate,
+    log_sum_of,
+    offsets_of,
+    page_of,
+    turned,
+)
 
 MOST_QUERIES = 64
 
 
-@triton.jit
+# What changes from chunk to chunk must not be a reason to compile again, which takes seconds.
+@triton.jit(do_not_specialize=["queries", "length", "portion"], do_not_specialize_on_alignment=["table", "slash"])
 def _scores(
     q,
     k,
@@ -58,22 +71,22 @@ def _scores(
             the second.
         vertical, slash: [Hq, n] float32 zeros, to add to.
     """
-    head = tl.program_id(0)
+    head = tl.program_id(0).to(tl.int64)
     begin = tl.program_id(1) * portion
     end = tl.minimum(begin + portion, length)
     row = tl.arange(0, BM)  # [BM]
     earliest = length - queries
     query = earliest + tl.minimum(row, queries - 1)
     q_rows = (query - earliest).to(tl.int64) * q_token + head * q_head
-    k += (head // GROUP).to(tl.int64) * k_head
+    k += (head // GROUP) * k_head
     scale *= LOG2_E
     if vertical is None:
         best = tl.full([BM], NO_LOGIT, tl.float32)
         total = tl.zeros([BM], tl.float32)
     else:
         log_sum = tl.load(lse + head * BM + row, mask=row < queries, other=0.0) * LOG2_E  # of other rows -inf
-        vertical += head.to(tl.int64) * length
-        slash += head.to(tl.int64) * length
+        vertical += head * length
+        slash += head * length
 
     # The segments of dense.py.
     inter = earliest // span - 2
@@ -194,8 +207,8 @@ def scores(
 
 
 def scoring_tiles(q: Tensor) -> Tiles:
-    """Tiles for q's device."""
-    if q.device.type == "cpu":  # the interpreter
+    """For q's type. Chosen for Hopper: with wider tiles the rolled shares do not fit into registers."""
+    if INTERPRETED:
         return Tiles(64, 32, 4, 1)
     if q.dtype == torch.float32:  # no tensor cores
         return Tiles(64, 64, 4, 1)

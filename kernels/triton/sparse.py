@@ -22,6 +22,7 @@ from ..errors import KernelError
 from ..paged import PagedKV
 from ..selection import Selection
 from .common import (
+    INTERPRETED,
     NO_LOGIT,
     Tiles,
     attend,
@@ -37,7 +38,11 @@ from .common import (
 )
 
 
-@triton.jit
+# What changes from chunk to chunk must not be a reason to compile again, which takes seconds.
+@triton.jit(
+    do_not_specialize=["start", "length", "prompt", "widest", "lse_token", "lse_head", "offsets_head", "covered_head"],
+    do_not_specialize_on_alignment=["table", "lse"],
+)
 def _sparse(
     q,
     k,
@@ -87,7 +92,7 @@ def _sparse(
     COLUMN_STAGES: tl.constexpr,
 ):
     """BN is of the tiles of columns; those of the slash part, like those of queries, are of BLOCK tokens."""
-    head = tl.program_id(0)
+    head = tl.program_id(0).to(tl.int64)
     tile = tl.num_programs(1) - 1 - tl.program_id(1)  # the later, the more keys: those go first
     block = start // BLOCK + tile
     row = block * BLOCK + tl.arange(0, BLOCK)  # [BLOCK]
@@ -97,11 +102,11 @@ def _sparse(
 
     scales = scales_of(query, scale, window, prompt, TEMPERATURE)  # [BLOCK]
     q_rows = (query - start).to(tl.int64) * q_token + head * q_head  # [BLOCK]
-    k += (head // GROUP).to(tl.int64) * k_head
-    v += (head // GROUP).to(tl.int64) * v_head
-    k_columns += head.to(tl.int64) * widest * D
-    v_columns += head.to(tl.int64) * widest * D
-    columns += head.to(tl.int64) * widest
+    k += (head // GROUP) * k_head
+    v += (head // GROUP) * v_head
+    k_columns += head * widest * D
+    v_columns += head * widest * D
+    columns += head * widest
     offsets += head * offsets_head
     covered += head * covered_head
     ranges += (head * tl.num_programs(1) + tile) * 12  # [3, 4]: a region's offsets from and to, and its columns
@@ -255,8 +260,8 @@ def sparse(
 
 
 def sparse_tiles(q: Tensor, block: int) -> Tiles:
-    """Tiles for q's device and blocks of so many tokens."""
-    if q.device.type == "cpu":  # the interpreter
+    """For q's type and blocks of so many tokens. Chosen for Hopper, of which a processor holds two of 64 tokens."""
+    if INTERPRETED:
         return Tiles(block, 32, 4, 1)
     if q.dtype == torch.float32:  # no tensor cores
         return Tiles(block, 32, 4, 1)

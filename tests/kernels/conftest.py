@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 
 CUDA = torch.cuda.is_available()
+# Triton 3.9 warns of a new default unless somebody has chosen.
+os.environ.setdefault("TRITON_DEFAULT_FP_FUSION", "1")
 if not CUDA:
     # Triton reads it when it is imported: from then on its own functions are compiled, or interpreted.
     assert "triton" not in sys.modules or os.environ.get("TRITON_INTERPRET") == "1", "triton was imported before"

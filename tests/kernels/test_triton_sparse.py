@@ -12,8 +12,9 @@ pytest.importorskip("triton")
 from longread.kernels import reference
 from longread.kernels.dca import DCASpec
 from longread.kernels.errors import KernelError
-from longread.kernels.selection import Selection
+from longread.kernels.selection import Selection, Sparsity, choose
 from longread.kernels.triton.dense import dense
+from longread.kernels.triton.scoring import scores
 from longread.kernels.triton.sparse import sparse
 
 NO_SHRINKING = (Phase.explicit, Phase.reuse, Phase.generate)
@@ -148,3 +149,16 @@ def test_blocks_must_not_straddle_chunks(problem: Callable):
         sparse(given.queries, given.kv, given.batch.block_table[0], 80, spec, selection, out=out)
     short = problem(spec, [(50, 20)])
     agree(short, drawn(70, 2, 16, 0.5, 0.5, seed=0))
+
+
+def test_from_scores_to_attention(problem: Callable):
+    spec = DCASpec(32, 10_000.0, None, 96, 32, 40, "query")
+    given = problem(spec, [(150, 150)], heads=4, group=2)
+    sparsity = Sparsity((60, 40, 150, 31), (110, 130, 102, 200), block=16)
+    found = scores(given.queries[-64:], given.kv, given.batch.block_table[0], 300, spec)
+    ours = choose(*found, sparsity)
+    theirs = choose(*reference.scores(given.q[0][-64:], given.k[0], spec), sparsity)
+    assert torch.equal(ours.columns.cpu(), theirs.columns)
+    assert torch.equal(ours.covered.cpu(), theirs.covered)
+    assert not ours.covered.all()
+    agree(given, theirs)

@@ -12,9 +12,10 @@ import pytest
 import torch
 
 from engines import edit_json, user
+from longread.kernels import Budgets
 from longread.serving import hardware
 from longread.serving.chat_tokenizer import ChatTokenizer
-from longread.serving.checkpoint import declared_sampling, load_config, stop_ids, window_of
+from longread.serving.checkpoint import budgets_of, declared_sampling, load_config, spec_of, stop_ids, window_of
 from longread.serving.embedded import Engine
 from longread.serving.errors import ModelUnusable
 from longread.serving.models import Sampling
@@ -75,7 +76,7 @@ class TestRefused:
     @pytest.mark.parametrize(
         ("settings", "message"),
         [
-            ({"window": 4097}, r"a window of 4,097 tokens was asked for; .*qwen2 has 4,096"),
+            ({"window": 16_385}, r"a window of 16,385 tokens was asked for; .*qwen2 has 4,096, and up to 16,384"),
             ({"window": 0}, "a window of 0 tokens was asked for"),
             ({"dtype": "int8"}, "dtype is 'int8'; it is float32, bfloat16, float16"),
             ({"device": "cuda:99"}, r"device is 'cuda:99'; it is cpu or cuda, and torch sees \d CUDA devices here"),
@@ -99,10 +100,40 @@ class TestTaken:
             assert engine.model_name == "qwen2"
             assert list(engine.stream(user("Hello"), max_tokens=2))
 
-    def test_a_dual_chunk_model_is_held_to_its_trained_window(self, copy: Path) -> None:
+    def test_a_dual_chunk_model_has_its_whole_window(self, copy: Path) -> None:
         dual_chunk = {"chunk_size": 2048, "local_size": 128, "original_max_position_embeddings": 2048}
+        edit_json(copy / "config.json", dual_chunk_attention_config=dual_chunk, max_position_embeddings=10_000)
+        config = load_config(copy)
+        assert window_of(config) == 10_000
+        spec = spec_of(config, 10_000, "it")
+        assert (spec.chunk_size, spec.span, spec.temperature) == (2048, 1920, "query")
+        with pytest.raises(ModelUnusable, match=r"a window of 10,001 tokens was asked for; it has 10,000$"):
+            spec_of(config, 10_001, "it")
+
+    def test_any_other_is_stretched_to_four_times_its_own(self, copy: Path) -> None:
+        config = load_config(copy)
+        own = window_of(config)
+        assert spec_of(config, own, "it").chunk_size is None
+        assert spec_of(config, own + 1, "it").chunk_size == own
+        assert spec_of(config, 4 * own, "it").local_size == own // 8
+        for window in (4 * own + 1, 0, -1):
+            with pytest.raises(ModelUnusable, match=f"has {own:,}, and up to {4 * own:,} by Dual Chunk Attention"):
+                spec_of(config, window, "it")
+
+    def test_budgets_come_with_the_checkpoint(self, copy: Path) -> None:
+        dual_chunk = {"chunk_size": 2048, "local_size": 128, "sparse_attention_threshold": 500}
         edit_json(copy / "config.json", dual_chunk_attention_config=dual_chunk)
-        assert window_of(load_config(copy)) == 2048
+        assert budgets_of(copy, load_config(copy)) is None
+        Budgets.uniform(2, 4, vertical=40, slash=200).write(copy / "sparse_attention_config.json")
+        found = budgets_of(copy, load_config(copy))
+        assert found is not None
+        assert (found.threshold, found.layers[1].vertical) == (500, (40,) * 4)
+        edit_json(copy / "config.json", dual_chunk_attention_config={**dual_chunk, "sparse_attention_enabled": False})
+        assert budgets_of(copy, load_config(copy)) is None
+        (copy / "sparse_attention_config.json").write_text("{}")
+        edit_json(copy / "config.json", dual_chunk_attention_config=dual_chunk)
+        with pytest.raises(ModelUnusable, match=r"sparse_attention_config\.json is not a list over layers"):
+            budgets_of(copy, load_config(copy))
 
     def test_sampling_is_the_authors(self) -> None:
         def generation(**values: Any) -> Any:
