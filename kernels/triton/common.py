@@ -201,6 +201,11 @@ def check(q: Tensor, kv: PagedKV, spec: DCASpec) -> None:
         raise KernelError("the last dimension of q, K and V is contiguous")
 
 
+def roomy(device: torch.device) -> bool:
+    """Whether a GPU has the 227 KB of shared memory a processor that Hopper and the large Blackwells have."""
+    return device.type != "cuda" or torch.cuda.get_device_capability(device)[0] in (9, 10)
+
+
 def page_of(kv: PagedKV, block_table: Tensor) -> int:
     """PAGE of `locate`."""
     if block_table.stride(-1) != 1:

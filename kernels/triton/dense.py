@@ -33,6 +33,7 @@ from .common import (
     log_sum_of,
     offsets_of,
     page_of,
+    roomy,
     scales_of,
     turned,
 )
@@ -128,6 +129,7 @@ def _dense(
 
     # Chunk `inter` stands for itself and all before it: no row is less than two chunks away from those.
     inter = earliest // span - 2
+    # A part without keys may begin in a chunk after the last one, for which there may be no rotation.
     earliest_chunk = tl.maximum(tl.maximum(inter, 0), tl.minimum(begin, latest) // span)
     last = tl.maximum(tl.minimum(latest, end - 1) // span, earliest_chunk)
     turned_q = turned(q, q_rows, query, earliest_chunk, span, furthest, cos, sin, D, Q_ROTATED, False)
@@ -291,14 +293,14 @@ def dense(
 
 
 def dense_tiles(q: Tensor, rows: int) -> Tiles:
-    """For q's type and so many rows in a sequence. Chosen for Hopper: three tiles of K and V fill its 227 KB."""
+    """For q and so many rows in a sequence. Chosen for Hopper, whose 227 KB three tiles of K and V fill."""
     if INTERPRETED:
         return Tiles(16 if rows <= 16 else 32, 32, 4, 1)
     if q.dtype == torch.float32:  # no tensor cores
         return Tiles(32, 32, 4, 1)
     if rows <= 64:
-        return Tiles(max(16, triton.next_power_of_2(rows)), 64, 4, 3)
-    return Tiles(128, 128, 8, 3)
+        return Tiles(max(16, triton.next_power_of_2(rows)), 64, 4, 3 if roomy(q.device) else 2)
+    return Tiles(128, 128, 8, 3) if roomy(q.device) else Tiles(64, 64, 4, 2)
 
 
 def _splits(device: torch.device, blocks: int, length: int) -> int:

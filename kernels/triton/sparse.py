@@ -33,6 +33,7 @@ from .common import (
     log_sum_of,
     offsets_of,
     page_of,
+    roomy,
     scales_of,
     turned,
 )
@@ -260,12 +261,12 @@ def sparse(
 
 
 def sparse_tiles(q: Tensor, block: int) -> Tiles:
-    """For q's type and blocks of so many tokens. Chosen for Hopper, of which a processor holds two of 64 tokens."""
+    """For q and blocks of so many tokens. Chosen for Hopper, of which a processor holds two of 64 tokens."""
     if INTERPRETED:
         return Tiles(block, 32, 4, 1)
     if q.dtype == torch.float32:  # no tensor cores
         return Tiles(block, 32, 4, 1)
-    return Tiles(block, 64, 4 if block <= 64 else 8, 3)
+    return Tiles(block, 64, 4 if block <= 64 else 8, 3 if roomy(q.device) else 2)
 
 
 def _ranges(selection: Selection, spec: DCASpec, start: int, length: int) -> Tensor:

@@ -104,12 +104,6 @@ def test_one_page_however_long(problem: Callable):
     agree(problem(DCASpec(32, 10_000.0, chunk_size=96, local_size=32), [(201, 9)], one_page=True, layout="pairs"))
 
 
-def test_parts_without_keys_look_up_no_rotation_that_there_is_not(problem: Callable):
-    # The tables end with the sequence, which is one chunk exactly; a part that begins there has no keys.
-    spec = DCASpec(32, 10_000.0, chunk_size=2048 + 1000, local_size=1000)
-    agree(problem(spec, [(2047, 1)], heads=1), splits=128)
-
-
 @pytest.mark.parametrize("splits", [1, 2])
 def test_padding_is_0(problem: Callable, splits):
     agree(problem(DCASpec(32, 10_000.0, chunk_size=96, local_size=32), [(70, 1)], padding=2), splits=splits)
