@@ -92,7 +92,8 @@ def patch(model: Any, spec: DCASpec | None = None, sparsity: Budgets | Sparsity 
     Raises:
         KernelError: a model of another build, or budgets for another number of layers or heads.
     """
-    config, base = getattr(model, "config", None), getattr(model, "base_model", None)
+    config: Any = getattr(model, "config", None)
+    base: Any = getattr(model, "base_model", None)
     layers = [getattr(layer, "self_attn", None) for layer in getattr(base, "layers", ())]
     if config is None or not layers or None in layers or not hasattr(base, "rotary_emb"):
         raise KernelError(f"{type(model).__name__} has not the layers and the rotary embedding that patch replaces")
