@@ -11,8 +11,7 @@ import re
 _LOOK_ALIKE = {"<": "‹", "[": "［"}
 _ORIGINAL = str.maketrans({look_alike: original for original, look_alike in _LOOK_ALIKE.items()})
 
-SURROGATES = re.compile("[\ud800-\udfff]")
-"""Halves of characters, as in a file name that is not UTF-8: nothing can encode them."""
+_SURROGATES = re.compile("[\ud800-\udfff]")
 
 _NAMES = (
     # Qwen: tool calls and reasoning
@@ -46,6 +45,11 @@ def neutralise(text: str) -> tuple[str, int]:
     chat template.
     """
     return _CONTROL.subn(lambda match: _LOOK_ALIKE[match.group()], text)
+
+
+def encodable(text: str) -> str:
+    """`text` with U+FFFD for halves of characters, which nothing can encode: a file name that is not UTF-8 has them."""
+    return _SURROGATES.sub("\ufffd", text)
 
 
 def restore(text: str) -> str:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from typing_extensions import TypedDict  # pydantic cannot use typing's before Python 3.12
 
 from ..serving.errors import PromptTooLong
-from .control import SURROGATES, neutralise
+from .control import encodable, neutralise
 from .errors import ConfigError, DocumentError
 from .tokens import Tokenizer
 
@@ -150,7 +150,8 @@ def measure(
         raise ValueError("a conversation begins and ends with a message of the user")
     # Stripped: white space at a message's edge would join the template's own newline and change the count.
     turns = [
-        ChatMessage(role=turn["role"], content=_whole(neutralise(turn["content"])[0]).strip()) for turn in conversation
+        ChatMessage(role=turn["role"], content=encodable(neutralise(turn["content"])[0]).strip())
+        for turn in conversation
     ]
     messages = (
         ChatMessage(role="system", content=system),
@@ -197,12 +198,8 @@ _FOOTER = "</document>\n"
 
 
 def _header(document: "Document") -> str:
-    title = _whole(neutralise(" ".join(document.title.split()).replace('"', "'"))[0])
+    title = encodable(neutralise(" ".join(document.title.split()).replace('"', "'"))[0])
     return f'<document name="{document.name}" title="{title}">\n'
-
-
-def _whole(text: str) -> str:
-    return SURROGATES.sub("\ufffd", text)
 
 
 def _share(document: "Document", tokenizer: Tokenizer) -> DocumentShare:

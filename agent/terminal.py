@@ -16,7 +16,7 @@ from rich.text import Text
 
 from ..serving.events import Convert, Delta, Download, ObtainEvent, Prefill, Usage, Waiting
 from .citations import sources
-from .control import SURROGATES
+from .control import encodable
 
 if TYPE_CHECKING:
     from .config import Config
@@ -55,7 +55,7 @@ err = _Console(stderr=True)
 
 def printable(text: str) -> str:
     """Text without control characters: documents, models and servers do not get to steer the terminal."""
-    return SURROGATES.sub("\ufffd", _CONTROL.sub("", text))
+    return encodable(_CONTROL.sub("", text))
 
 
 def error(message: str) -> None:

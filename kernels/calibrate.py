@@ -67,18 +67,9 @@ def measure(
             f"nothing of {len(tokens):,} tokens in chunks of {chunk:,} would be sparse: that begins beyond "
             f"{budgets.threshold:,} tokens, with chunks of {budgets.least_queries:,}"
         )
-    sums: dict[int, list[Tensor]] = {}
-    queries = 0
-
-    def note(seen: Observation) -> None:
-        nonlocal queries
-        queries += seen.queries if seen.layer == 0 else 0
-        total = sums.setdefault(seen.layer, [torch.zeros(1), torch.zeros(1)])
-        total[0] = total[0] + seen.recall.double().cpu() * seen.queries
-        total[1] = total[1] + seen.density.double().cpu() * seen.queries
-
-    for layer in layers:
-        layer.observe = note
+    seen: list[list[Observation]] = [[] for _ in layers]
+    for layer, observations in zip(layers, seen, strict=True):
+        layer.observe = observations.append
     try:
         cache = None
         for start in starts:
@@ -89,7 +80,10 @@ def measure(
     finally:
         for layer in layers:
             layer.observe = None
-    recall, density = (torch.stack([sums[layer][which] for layer in range(len(layers))]) / queries for which in (0, 1))
+    weights = torch.tensor([chunk.queries for chunk in seen[0]], dtype=torch.float64)  # those of every layer
+    weights /= weights.sum()
+    recall = torch.stack([weights @ torch.stack([chunk.recall.double().cpu() for chunk in layer]) for layer in seen])
+    density = torch.stack([weights @ torch.stack([chunk.density.cpu() for chunk in layer]) for layer in seen])
     return Recall(budgets, recall, density)
 
 

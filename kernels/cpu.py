@@ -6,7 +6,6 @@ the query heads of a group lie side by side as one long run of queries, so K and
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -121,18 +120,6 @@ def write(k: Tensor, v: Tensor, kv: PagedKV, slots: Tensor, positions: Tensor, s
     kv.v[page, place] = (v[there].float() / kv.v_scale).to(kv.v.dtype)
 
 
-@dataclass
-class _Rotated:
-    """A run of queries, rotated for a region: [Hkv, G, T, D]."""
-
-    grouped: Tensor
-
-    @property
-    def packed(self) -> Tensor:
-        """[Hkv, 1, G · T, D]: the heads of a group as one run."""
-        return self.grouped.flatten(1, 2)[:, None]
-
-
 class _Queries:
     """The queries of one sequence, and their rotation for each region."""
 
@@ -170,15 +157,15 @@ class _Queries:
             yield begin, stop
             begin = stop
 
-    def regions(self, begin: int) -> list[tuple[int, int, int]]:
-        """(region, first key, end) of the keys before the chunk of `begin`, and of those before it in its own."""
+    def regions(self, begin: int, until: int) -> list[tuple[int, int, int]]:
+        """(region, first key, end) of the keys before the chunk of `begin`, and of its own up to `until`."""
         span = self.spec.span
         own = begin // span * span
-        parts = [(INTER, 0, own - span), (SUCCESSIVE, max(own - span, 0), own), (INTRA, own, begin)]
+        parts = [(INTER, 0, own - span), (SUCCESSIVE, max(own - span, 0), own), (INTRA, own, until)]
         return [part for part in parts if part[1] < part[2]]
 
-    def turned(self, begin: int, end: int, region: int, heads: slice = slice(None)) -> _Rotated:
-        """Queries of these token indices, rotated for a region, with their temperature in them."""
+    def turned(self, begin: int, end: int, region: int, heads: slice = slice(None)) -> Tensor:
+        """Queries of these token indices, rotated for a region, with their temperature in them: [Hkv, G, T, D]."""
         rows = slice(begin - self.start, end - self.start)
         q = self._q[heads, :, rows]
         at = self.spec.query_positions(self._indices[rows], region, continuous=self._continuous)
@@ -189,20 +176,21 @@ class _Queries:
             q = rotate(q.float(), cos[at], sin[at])
         if self._temperature is not None:
             q = q * self._temperature[rows, None]
-        return _Rotated(q.to(self._q.dtype).contiguous())
+        return q.to(self._q.dtype).contiguous()
 
 
 def _dense_chunk(queries: _Queries, k: Tensor, v: Tensor, begin: int, end: int, out: Tensor, lse: Tensor) -> None:
     """Attention of queries that lie in one chunk. k, v: [Hkv, n, D]."""
     shape = (k.shape[0], queries.group, end - begin, k.shape[2])
+    alone = end - begin == 1  # a decode step: it sees itself, so nothing is to be masked
     parts = []
-    for region, first, stop in queries.regions(begin):
-        packed = queries.turned(begin, end, region).packed
+    for region, first, stop in queries.regions(begin, end if alone else begin):
+        packed = queries.turned(begin, end, region).flatten(1, 2)[:, None]  # [Hkv, 1, G · T, D]
         parts.append(_flash(packed, k[:, None, first:stop], v[:, None, first:stop], queries.spec))
-    # Stride 0 over the group: one K/V head seen by several query heads, not copied.
-    own = queries.turned(begin, end, INTRA).grouped
-    keys, values = (x[:, None, begin:end].expand(shape) for x in (k, v))
-    parts.append(_flash(own, keys, values, queries.spec, causal=True))
+    if not alone:
+        # Stride 0 over the group: one K/V head seen by several query heads, not copied.
+        keys, values = (x[:, None, begin:end].expand(shape) for x in (k, v))
+        parts.append(_flash(queries.turned(begin, end, INTRA), keys, values, queries.spec, causal=True))
     merged, total = _merge([(part.reshape(shape), weight.reshape(shape[:3])) for part, weight in parts])
     rows = slice(begin - queries.start, end - queries.start)
     out[rows] = merged.permute(2, 0, 1, 3).flatten(1, 2)
@@ -224,8 +212,9 @@ def _sparse_tile(
     size = selection.block
     block = begin // size
     rows = slice(begin - queries.start, end - queries.start)
-    turned = {region: queries.turned(begin, end, region).grouped for region, *_ in queries.regions(begin)}
-    turned.setdefault(INTRA, queries.turned(begin, end, INTRA).grouped)
+    regions = queries.regions(begin, begin)
+    turned = {region: queries.turned(begin, end, region) for region in {INTRA, *(region for region, *_ in regions)}}
+    borders = torch.tensor([border for _, *both in regions for border in both])
     for head in range(columns.shape[0]):
         own, member = divmod(head, queries.group)
         seen = columns[head, :begin].clone()
@@ -236,9 +225,9 @@ def _sparse_tile(
         found = seen.nonzero().squeeze(1)
         query = turned[INTRA][own, member][None, None]
         parts = [_flash(query, k[own, begin:end][None, None], v[own, begin:end][None, None], queries.spec, causal=True)]
-        edges = torch.searchsorted(found, torch.tensor([edge for _, *both in queries.regions(begin) for edge in both]))
-        for place, (region, *_) in enumerate(queries.regions(begin)):
-            chosen = found[edges[2 * place] : edges[2 * place + 1]]
+        edges = torch.searchsorted(found, borders).tolist()
+        for (region, *_), first, stop in zip(regions, edges[::2], edges[1::2], strict=True):
+            chosen = found[first:stop]
             if len(chosen):
                 keys, values = (x[own].index_select(0, chosen)[None, None] for x in (k, v))
                 parts.append(_flash(turned[region][own, member][None, None], keys, values, queries.spec))
@@ -256,8 +245,8 @@ def _column_and_diagonal_sums(queries: _Queries, k: Tensor, heads: slice) -> tup
     logits.fill_(-torch.inf)
     for begin, end in queries.chunks():
         rows = slice(begin - start, end - start)
-        for region, first, stop in [*queries.regions(begin), (INTRA, begin, end)]:
-            turned = queries.turned(begin, end, region, heads).grouped.float()
+        for region, first, stop in queries.regions(begin, end):
+            turned = queries.turned(begin, end, region, heads).float()
             logits[:, :, rows, first:stop] = turned * queries.spec.base_scale @ k[:, None, first:stop].float().mT
         future = torch.ones(end - begin, end - begin, dtype=torch.bool).triu(1)
         logits[:, :, rows, begin:end].masked_fill_(future, -torch.inf)
@@ -289,7 +278,7 @@ def _merge(parts: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
 
 
 def _sequence(kv: PagedKV, block_table: Tensor, length: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """K and V of one sequence, [Hkv, n, D] each: views where its pages lie in a row, else a copy."""
+    """K and V of one sequence, [Hkv, n, D] each: views of its page if that is one, else copies."""
     pages = block_table[: -(-length // kv.page_size)].long()
 
     def gathered(cache: Tensor, scale: float) -> Tensor:

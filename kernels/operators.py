@@ -12,7 +12,7 @@ from torch import Tensor
 
 from .dca import DCASpec
 from .paged import Batch, PagedKV
-from .selection import Sparsity, choose
+from .selection import Selection, Sparsity, choose
 
 
 @torch.library.custom_op("longread::dca_dense", mutates_args=("out", "lse"))
@@ -60,16 +60,15 @@ def sparse(
     out: Tensor,
     lse: Tensor | None,
 ) -> None:
-    kv, dca, compute = PagedKV(k, v, k_scale, v_scale), DCASpec.of_text(spec), functions(implementation)
+    kv, dca = PagedKV(k, v, k_scale, v_scale), DCASpec.of_text(spec)
     sparsity = Sparsity(tuple(vertical), tuple(slash), last_q, block)
-    scores = compute.scores(q[-last_q:], kv, block_table, length, dca, q_rotated=q_rotated)
-    compute.sparse(
+    functions(implementation).sparse(
         q,
         kv,
         block_table,
         length,
         dca,
-        choose(*scores, sparsity),
+        select(implementation, q, kv, block_table, length, dca, sparsity, q_rotated=q_rotated),
         out=out,
         lse=lse,
         q_rotated=q_rotated,
@@ -98,6 +97,22 @@ def write(
 # They only write into what they are given, so there is nothing to fake.
 for _operator in (dense, sparse, write):
     _operator.register_fake(lambda *_, **__: None)
+
+
+def select(
+    implementation: str,
+    q: Tensor,
+    kv: PagedKV,
+    block_table: Tensor,
+    length: int,
+    spec: DCASpec,
+    sparsity: Sparsity,
+    *,
+    q_rotated: bool,
+) -> Selection:
+    """What the last of these queries choose. See `longread.kernels.ops.select`."""
+    scores = functions(implementation).scores
+    return choose(*scores(q[-sparsity.last_q :], kv, block_table, length, spec, q_rotated=q_rotated), sparsity)
 
 
 class Functions(NamedTuple):

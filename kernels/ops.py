@@ -14,7 +14,7 @@ from . import operators
 from .dca import DCASpec
 from .errors import KernelError
 from .paged import Batch, PagedKV
-from .selection import Selection, Sparsity, choose
+from .selection import Selection, Sparsity
 
 Implementation = Literal["cpu", "triton"]
 
@@ -232,9 +232,8 @@ def select(
         block_table: [pages] int32, of that sequence.
         length: its tokens.
     """
-    compute = operators.functions(_implementation(q, implementation))
-    scores = compute.scores(q[-sparsity.last_q :], kv, block_table, length, spec, q_rotated=q_rotated)
-    return choose(*scores, sparsity)
+    chosen = _implementation(q, implementation)
+    return operators.select(chosen, q, kv, block_table, length, spec, sparsity, q_rotated=q_rotated)
 
 
 def sparse_lse(

@@ -17,7 +17,7 @@ from .budgets import Budgets
 from .dca import DCASpec
 from .errors import KernelError
 from .ops import dca_prefill, select, single, sparse_lse
-from .paged import PagedKV
+from .paged import Batch, PagedKV
 from .selection import Sparsity, density
 
 NAME = "longread"
@@ -149,8 +149,7 @@ def _forward(
     for row, real in enumerate(attention_mask.sum(1).tolist()):
         queries = min(q.shape[1], real)
         if queries:
-            own = attention(q[row, -queries:], k[row, -real:], v[row, -real:])
-            out[row, -queries:] = own
+            out[row, -queries:] = attention(q[row, -queries:], k[row, -real:], v[row, -real:])
     return out, None
 
 
@@ -167,6 +166,6 @@ def _padding(*, batch_size: int, kv_length: int, attention_mask: Tensor | None =
 
 
 @lru_cache(maxsize=16)
-def _single(queries: int, length: int, device: torch.device) -> Any:
+def _single(queries: int, length: int, device: torch.device) -> Batch:
     """The same for all layers of a step."""
     return single(queries, length, device, length)

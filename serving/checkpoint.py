@@ -67,8 +67,8 @@ def load_checkpoint(
         raise ModelUnusable(f"dtype is {dtype!r}; it is {', '.join(DTYPES)}")
     folder = obtain(model, on_event=on_event)
     config = load_config(folder)
-    limit = window_of(config)
-    spec = spec_of(config, limit if window is None else window, str(model))
+    window = window_of(config) if window is None else window
+    spec = spec_of(config, window, str(model))
     budgets = budgets_of(folder, config)
     target = hardware.device(device)
     chosen = getattr(torch, dtype) if dtype else hardware.default_dtype(target)
@@ -80,7 +80,7 @@ def load_checkpoint(
         name=entry.name if entry else folder.name if Path(model).exists() else str(model),
         model=loaded,
         tokenizer=tokenizer,
-        window=window or limit,
+        window=window,
         sampling=entry.sampling if entry else declared_sampling(loaded.generation_config),
         stop_ids=stop_ids(loaded.generation_config, tokenizer.eos),
         identity=fingerprint(folder, f"{chosen} {spec.text} {budgets}"),

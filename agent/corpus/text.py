@@ -6,10 +6,11 @@ from collections.abc import Collection, Iterable, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
+from ..control import encodable
+
 _NEWLINES = re.compile("\r\n?")
 _LINE_ENDS = re.compile("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
 _CONTROLS = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f]")
-_SURROGATES = re.compile("[\ud800-\udfff]")
 
 MAX_BLANK = 4096
 """White space in a row that a page may hold: tiktoken's regular expression overflows its stack at about a million."""
@@ -28,7 +29,7 @@ def clean(text: str) -> tuple[str, list[str]]:
     notes: list[str] = []
     text = _CONTROLS.sub("", _LINE_ENDS.sub("\n", text)).strip()
     if not text.isascii():
-        text = unicodedata.normalize("NFC", _SURROGATES.sub("\ufffd", text))
+        text = unicodedata.normalize("NFC", encodable(text))
     text, shortened = _BLANKS.subn(lambda run: run.group()[:MAX_BLANK], text)
     if shortened:
         notes.append(f"runs of more than {MAX_BLANK} white space characters were shortened to that")

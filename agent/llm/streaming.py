@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from qwen_agent.llm.schema import ASSISTANT, FunctionCall, Message
 
-from ..control import SURROGATES
+from ..control import encodable
 
 _Item = TypeVar("_Item")
 
@@ -163,4 +163,4 @@ def _text(content: Any) -> str:
     """Text, as it is or in a list of parts; half a surrogate pair, which nothing can print or encode, is replaced."""
     if isinstance(content, list):
         content = "".join(part["text"] for part in content if part.get("type") == "text")
-    return SURROGATES.sub("\ufffd", content or "")
+    return encodable(content or "")

@@ -178,7 +178,7 @@ def log_sum_of(best, total):
     return tl.where(empty, float("-inf"), (best + tl.log2(tl.where(empty, 1.0, total))) * LN_2)
 
 
-def check(q: Tensor, kv: PagedKV, spec: DCASpec) -> None:
+def check(q: Tensor, kv: PagedKV, spec: DCASpec, out: Tensor | None = None) -> None:
     """What the kernels take for granted.
 
     Raises:
@@ -199,6 +199,10 @@ def check(q: Tensor, kv: PagedKV, spec: DCASpec) -> None:
         raise KernelError(f"q is {q.dtype}, K {kv.k.dtype} and V {kv.v.dtype}; K and V are as q, or float8_e4m3fn")
     if q.stride(-1) != 1 or kv.k.stride(-1) != 1 or kv.v.stride(-1) != 1:
         raise KernelError("the last dimension of q, K and V is contiguous")
+    if out is not None and (out.shape != q.shape or out.stride(-1) != 1):
+        raise KernelError(
+            f"out is {tuple(out.shape)} and q {tuple(q.shape)}; they are alike, the last dimension contiguous"
+        )
 
 
 def roomy(device: torch.device) -> bool:

@@ -226,13 +226,9 @@ def dense(
     Raises:
         KernelError: shapes, types or strides that the kernel cannot compute with.
     """
-    check(q, kv, spec)
+    check(q, kv, spec, out)
     tokens, heads, dim = q.shape
     sequences, group = batch.lengths.shape[0], heads // kv.k.shape[2]
-    if out.shape != q.shape or out.stride(-1) != 1:
-        raise KernelError(
-            f"out is {tuple(out.shape)} and q {tuple(q.shape)}; they are alike, the last dimension contiguous"
-        )
     if spec.temperature == "prompt" and batch.prompt_lengths is None:
         raise KernelError("temperature 'prompt' needs prompt_lengths, the length of each whole prompt")
     if not tokens or not batch.max_query:

@@ -193,7 +193,7 @@ def sparse(
         KernelError: S is no multiple of the selection's block, though the sequence is longer; or shapes, types or
             strides that the kernel cannot compute with.
     """
-    check(q, kv, spec)
+    check(q, kv, spec, out)
     tokens, heads, dim = q.shape
     block = selection.block
     if length > spec.span and spec.span % block:
@@ -202,10 +202,6 @@ def sparse(
         )
     if selection.columns.shape[0] != heads:
         raise KernelError(f"the selection is of {selection.columns.shape[0]} heads, q has {heads}")
-    if out.shape != q.shape or out.stride(-1) != 1:
-        raise KernelError(
-            f"out is {tuple(out.shape)} and q {tuple(q.shape)}; they are alike, the last dimension contiguous"
-        )
     if not tokens:
         return out
     tiles = tiles or sparse_tiles(q, block)
