@@ -14,7 +14,7 @@ from torch import Tensor
 
 from .budgets import Budgets
 from .errors import KernelError
-from .patching import Observation, attentions
+from .patching import Observation, attentions, with_cache
 
 # From the published budgets: what a head of this recall or more is given beyond what it has.
 STEPS = ((0.9, 0), (0.8, 2048), (0.7, 4096), (0.6, 8192), (0.0, 12244))
@@ -71,10 +71,10 @@ def measure(
     for layer, observations in zip(layers, seen, strict=True):
         layer.observe = observations.append
     try:
-        cache = None
+        cached = with_cache(model.base_model)
         for start in starts:
             ids = torch.tensor([tokens[start : start + chunk]], device=model.device)
-            cache = model.base_model(input_ids=ids, past_key_values=cache, use_cache=True).past_key_values
+            model.base_model(input_ids=ids, **cached)
             if on_chunk:
                 on_chunk(min(start + chunk, len(tokens)), len(tokens))
     finally:

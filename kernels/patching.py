@@ -5,10 +5,11 @@ it has holds K as DCA wants it; and its attention function is replaced by one th
 on from i mod S for the regions that need it.
 """
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +25,19 @@ NAME = "longread"
 """Of the attention function in transformers' registry."""
 
 _FIELD = "longread"
+
+
+def with_cache(model: nn.Module, cache: Any = None) -> dict[str, Any]:
+    """What to call a model of transformers with so that it reads and fills `cache`; without one, a new DynamicCache.
+
+    The argument is named `cache` from transformers 5.24 on, and `past_key_values` before.
+    """
+    if cache is None:
+        from transformers import DynamicCache
+
+        cache = DynamicCache(config=cast(Any, model).config)
+    name = "cache" if "cache" in inspect.signature(model.forward).parameters else "past_key_values"
+    return {name: cache, "use_cache": True}
 
 
 @dataclass

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from longread.kernels.patching import with_cache
+
 from .checkpoint import Checkpoint
 from .kv import KVBuffer
 from .prefix import BLOCK_TOKENS, PrefixStore, common
@@ -116,6 +118,6 @@ class Runner:
         self._kv.truncate(self.done)  # an interrupted step may have left some layers further than others
         ids = torch.tensor([chunk], device=self.model.device)
         if not last:  # nobody needs the logits of a prompt's inside
-            self.model.base_model(input_ids=ids, past_key_values=self._kv, use_cache=True)
+            self.model.base_model(input_ids=ids, **with_cache(self.model.base_model, self._kv))
             return None
-        return self.model(input_ids=ids, past_key_values=self._kv, use_cache=True, logits_to_keep=1).logits[0, -1]
+        return self.model(input_ids=ids, logits_to_keep=1, **with_cache(self.model, self._kv)).logits[0, -1]

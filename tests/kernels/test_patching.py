@@ -9,7 +9,7 @@ import torch
 
 from longread.kernels import Budgets, DCASpec, KernelError, Sparsity, patch
 from longread.kernels.calibrate import Recall, calibrate, measure, refine
-from longread.kernels.patching import attentions
+from longread.kernels.patching import attentions, with_cache
 
 FAMILIES = {"qwen2": "Qwen2", "qwen3": "Qwen3", "llama": "Llama"}
 DCA = DCASpec(16, 1e4, chunk_size=96, local_size=32, trained_window=96, temperature="query")
@@ -63,10 +63,9 @@ def test_dca_is_rope_up_to_the_chunk_and_then_another_function(family: str) -> N
 def test_a_cache_in_any_chunks_gives_the_same() -> None:
     ours, ids = patch(model(), DCA), prompt(300)
     whole = ours(ids).logits[:, -1]
-    cache = None
+    cached = with_cache(ours)
     for start in range(0, 300, 70):
-        output = ours(ids[:, start : start + 70], past_key_values=cache, use_cache=True)
-        cache = output.past_key_values
+        output = ours(ids[:, start : start + 70], **cached)
     torch.testing.assert_close(output.logits[:, -1], whole, rtol=0, atol=1e-3)
 
 
