@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import os
 import platform
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -42,8 +43,9 @@ def keep(name: str, results: dict[str, Any]) -> Path:
     """Write results to `benchmarks/results/<name>.json`."""
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"
-    path.write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    return path
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return partial.replace(path)
 
 
 def apart(work: Callable[..., Any], *arguments: Any) -> Any:
@@ -65,17 +67,24 @@ def _send(connection: Any, work: Callable[..., Any], arguments: tuple[Any, ...])
     connection.send(work(*arguments))
 
 
+def debian(package: str, folder: Path) -> Path:
+    """A Debian package's files, downloaded and unpacked once into a folder of its own. -> that folder"""
+    target = folder / package
+    if target.exists():
+        return target
+    partial = target.with_name(f"{package}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    subprocess.run(["apt-get", "download", "-q", package], cwd=partial, check=True, capture_output=True)
+    archive = next(partial.glob("*.deb"))
+    subprocess.run(["dpkg-deb", "-x", archive.name, "."], cwd=partial, check=True)
+    return partial.rename(target)
+
+
 def debian_pdfs(packages: Sequence[str], folder: Path) -> list[Path]:
-    """The PDFs in Debian packages, downloaded and unpacked once; no symbolic links, largest first."""
-    for package in packages:
-        target = folder / package
-        if target.exists():
-            continue
-        target.mkdir(parents=True)
-        subprocess.run(["apt-get", "download", "-q", package], cwd=target, check=True, capture_output=True)
-        archive = next(target.glob("*.deb"))
-        subprocess.run(["dpkg-deb", "-x", archive.name, "."], cwd=target, check=True)
-    found = {path.read_bytes(): path for path in sorted(folder.rglob("*.pdf")) if not path.is_symlink()}
+    """The PDFs in Debian packages; no symbolic links, largest first."""
+    paths = sorted(path for package in packages for path in debian(package, folder).rglob("*.pdf"))
+    found = {path.read_bytes(): path for path in paths if not path.is_symlink()}
     return sorted(found.values(), key=lambda path: -path.stat().st_size)
 
 

@@ -14,7 +14,8 @@ from .dca import INTER, INTRA, SUCCESSIVE, DCASpec, rotate
 from .paged import Batch, PagedKV
 from .selection import Selection
 
-_SCORE_BYTES = 256 << 20
+_SCORED_KEYS = 2048
+"""At a time, so that the logits stay in the processor's caches: it takes two passes, and several over each tile."""
 
 
 def dense(
@@ -71,8 +72,9 @@ def sparse(
         (max(begin, queries.start), min(begin + size, length))
         for begin in range(queries.start // size * size, length, size)
     ]
-    columns = torch.zeros(heads, length, dtype=torch.bool)
-    columns.scatter_(1, selection.columns.long().clamp(max=length - 1), selection.columns < length)
+    columns = torch.zeros(heads, -(-(length + 1) // size) * size, dtype=torch.bool)
+    columns.scatter_(1, selection.columns.long(), True)  # what fills up a row lies beyond the sequence
+    columns = columns.unflatten(1, (-1, size))
 
     @torch.inference_mode()  # a thread does not inherit it
     def tile(place: tuple[int, int]) -> None:
@@ -80,9 +82,13 @@ def sparse(
             _sparse_tile(queries, k, v, begin, end, columns, selection, out, found)
 
     # A tile is too small for torch to share out over threads.
-    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-        for _ in pool.map(tile, tiles):
-            pass
+    threads = torch.get_num_threads()
+    try:
+        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            for _ in pool.map(tile, tiles):
+                pass
+    finally:
+        torch.set_num_threads(threads)  # a part of it is the process's, not the thread's
     if lse is not None:
         lse.copy_(found)
 
@@ -97,23 +103,36 @@ def scores(
     """
     k, _ = _sequence(kv, block_table, length, q.dtype)
     queries = _Queries(q, length, spec, k.shape[0], q_rotated=q_rotated, continuous=True)
-    heads, group = q.shape[1], queries.group
-    vertical = torch.empty(heads, length)
-    slash = torch.empty(heads, length)
-    step = max(1, _SCORE_BYTES // (group * queries.count * (length + queries.count) * 4))
-    for begin in range(0, k.shape[0], step):
-        some = slice(begin, begin + step)
-        own = slice(begin * group, (begin + step) * group)
-        vertical[own], slash[own] = _column_and_diagonal_sums(queries, k[some], some)
-    return vertical, slash
+    vertical, slash = torch.zeros(2, k.shape[0], queries.group, length)
+    log_sum = torch.full((k.shape[0], queries.group, queries.count), -torch.inf)
+    for rows, _, logits in _logits(queries, k):
+        log_sum[:, :, rows] = log_sum[:, :, rows].logaddexp(logits.logsumexp(-1))
+    for rows, first, logits in _logits(queries, k):
+        shares = logits.sub_(log_sum[:, :, rows, None]).exp_()
+        stop = first + shares.shape[-1]
+        vertical[..., first:stop] += shares.sum(2)
+        nearest = queries.start + rows.start - stop + 1
+        sums = _diagonal_sums(shares)[..., max(-nearest, 0) :]
+        nearest = max(nearest, 0)
+        slash[..., nearest : nearest + sums.shape[-1]] += sums
+    return vertical.flatten(0, 1), slash.flatten(0, 1)
 
 
-def write(k: Tensor, v: Tensor, kv: PagedKV, slots: Tensor, positions: Tensor, spec: DCASpec) -> None:
+def write(
+    k: Tensor,
+    v: Tensor,
+    kv: PagedKV,
+    slots: Tensor,
+    positions: Tensor,
+    spec: DCASpec,
+    *,
+    max_length: int | None = None,
+) -> None:
     """Rotate K and put K and V into the cache. See `longread.kernels.ops.dca_write`."""
     there = slots >= 0
     slots, positions = slots[there], positions[there].long()
     page, place = slots // kv.page_size, slots % kv.page_size
-    cos, sin = spec.tables(int(positions.max()) + 1 if len(positions) else 1)
+    cos, sin = spec.tables(max_length or int(positions.max()) + 1 if len(positions) else 1)
     at = spec.key_positions(positions)
     rotated = rotate(k[there].float(), cos[at][:, None], sin[at][:, None])
     kv.k[page, place] = (rotated / kv.k_scale).to(kv.k.dtype)
@@ -164,10 +183,10 @@ class _Queries:
         parts = [(INTER, 0, own - span), (SUCCESSIVE, max(own - span, 0), own), (INTRA, own, until)]
         return [part for part in parts if part[1] < part[2]]
 
-    def turned(self, begin: int, end: int, region: int, heads: slice = slice(None)) -> Tensor:
+    def turned(self, begin: int, end: int, region: int) -> Tensor:
         """Queries of these token indices, rotated for a region, with their temperature in them: [Hkv, G, T, D]."""
         rows = slice(begin - self.start, end - self.start)
-        q = self._q[heads, :, rows]
+        q = self._q[:, :, rows]
         at = self.spec.query_positions(self._indices[rows], region, continuous=self._continuous)
         if self._rotated:
             at = at - self._indices[rows] % self.spec.span
@@ -215,14 +234,11 @@ def _sparse_tile(
     regions = queries.regions(begin, begin)
     turned = {region: queries.turned(begin, end, region) for region in {INTRA, *(region for region, *_ in regions)}}
     borders = torch.tensor([border for _, *both in regions for border in both])
+    seen = columns[:, : block + 1] | selection.covered[:, : block + 1].flip(1)[..., None]  # [Hq, blocks, size]
+    seen = seen.flatten(1)[:, :begin]
     for head in range(columns.shape[0]):
         own, member = divmod(head, queries.group)
-        seen = columns[head, :begin].clone()
-        blocks = block - selection.offsets[head, : selection.offset_counts[head]].long()
-        blocks = blocks[blocks >= 0]
-        touched = (blocks[:, None] * size + torch.arange(size)).flatten()
-        seen[touched[touched < begin]] = True
-        found = seen.nonzero().squeeze(1)
+        found = seen[head].nonzero().squeeze(1)
         query = turned[INTRA][own, member][None, None]
         parts = [_flash(query, k[own, begin:end][None, None], v[own, begin:end][None, None], queries.spec, causal=True)]
         edges = torch.searchsorted(found, borders).tolist()
@@ -236,26 +252,30 @@ def _sparse_tile(
         lse[rows, head] = total[0, 0]
 
 
-def _column_and_diagonal_sums(queries: _Queries, k: Tensor, heads: slice) -> tuple[Tensor, Tensor]:
-    """Of the softmax of the queries' logits, in one buffer of [Hkv · G, L, L + n] float32. k: [Hkv, n, D]."""
-    last, length, start = queries.count, queries.length, queries.start
-    width = last + length
-    buffer = torch.zeros(k.shape[0], queries.group, last, width)
-    logits = buffer[..., last:]
-    logits.fill_(-torch.inf)
+def _logits(queries: _Queries, k: Tensor) -> Iterator[tuple[slice, int, Tensor]]:
+    """(rows, first key, their logits [Hkv, G, rows, keys] float32), tile by tile. k: [Hkv, n, D]."""
     for begin, end in queries.chunks():
-        rows = slice(begin - start, end - start)
+        rows = slice(begin - queries.start, end - queries.start)
         for region, first, stop in queries.regions(begin, end):
-            turned = queries.turned(begin, end, region, heads).float()
-            logits[:, :, rows, first:stop] = turned * queries.spec.base_scale @ k[:, None, first:stop].float().mT
-        future = torch.ones(end - begin, end - begin, dtype=torch.bool).triu(1)
-        logits[:, :, rows, begin:end].masked_fill_(future, -torch.inf)
-    logits.sub_(logits.logsumexp(-1, keepdim=True)).exp_()
-    # Row l is query n - L + l, and key j stands in column L + j. Rows a place longer than they are shift by one a row:
-    # then column c holds diagonal n - c, whatever the row.
-    flat = buffer.flatten(0, 1)
-    skewed = flat.as_strided((flat.shape[0], last, length + 1), (last * width, width + 1, 1))
-    return logits.sum(2).flatten(0, 1), skewed.sum(1)[:, 1:].flip(1)
+            turned = queries.turned(begin, end, region).float() * queries.spec.base_scale
+            packed = turned.flatten(1, 2)  # [Hkv, G · rows, D]
+            for at in range(first, stop, _SCORED_KEYS):
+                keys = k[:, at : min(at + _SCORED_KEYS, stop)].float()
+                logits = (packed @ keys.mT).unflatten(1, turned.shape[1:3])
+                if at + keys.shape[1] > begin:
+                    future = torch.arange(at, at + keys.shape[1]) > torch.arange(begin, end)[:, None]
+                    logits.masked_fill_(future, -torch.inf)
+                yield rows, at, logits
+
+
+def _diagonal_sums(shares: Tensor) -> Tensor:
+    """[..., rows, keys] summed along its diagonals: [..., rows + keys - 1], from the top right one on."""
+    rows, keys = shares.shape[-2:]
+    # In rows a place longer than they are, every row is shifted by one against the last: columns are diagonals.
+    width = keys + 2 * rows
+    padded = torch.nn.functional.pad(shares, (rows, rows)).flatten(0, -3)
+    skewed = padded.as_strided((padded.shape[0], rows, rows + keys), (rows * width, width + 1, 1))
+    return skewed.sum(1)[:, 1:].flip(1).unflatten(0, shares.shape[:-2])
 
 
 def _flash(query: Tensor, key: Tensor, value: Tensor, spec: DCASpec, *, causal: bool = False) -> tuple[Tensor, Tensor]:

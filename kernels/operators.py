@@ -86,12 +86,12 @@ def write(
     v_scale: float,
     slots: Tensor,
     positions: Tensor,
+    max_length: int | None,
     spec: str,
     implementation: str,
 ) -> None:
-    functions(implementation).write(
-        k, v, PagedKV(k_cache, v_cache, k_scale, v_scale), slots, positions, DCASpec.of_text(spec)
-    )
+    kv = PagedKV(k_cache, v_cache, k_scale, v_scale)
+    functions(implementation).write(k, v, kv, slots, positions, DCASpec.of_text(spec), max_length=max_length)
 
 
 # They only write into what they are given, so there is nothing to fake.

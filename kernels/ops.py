@@ -152,6 +152,7 @@ def dca_write(
     positions: Tensor,
     spec: DCASpec,
     *,
+    max_length: int | None = None,
     implementation: Implementation | None = None,
 ) -> None:
     """Rotate K at its positions mod S, and put K and V into the cache.
@@ -160,6 +161,7 @@ def dca_write(
         k, v: [N, Hkv, D], K not rotated.
         slots: [N] int64, page · page size + place in the page; a negative one is skipped.
         positions: [N] integers, the index of each token in its sequence.
+        max_length: all positions are less; None asks the device.
 
     Raises:
         KernelError: shapes, types or devices that do not belong together.
@@ -170,8 +172,9 @@ def dca_write(
     if slots.shape != k.shape[:1] or positions.shape != k.shape[:1]:
         raise KernelError(f"slots are {_shape(slots)} and positions {_shape(positions)} for {k.shape[0]} tokens")
     operators.write(
-        k, v, kv.k, kv.v, kv.k_scale, kv.v_scale, slots, positions, spec.text, _implementation(k, implementation)
-    )
+        k, v, kv.k, kv.v, kv.k_scale, kv.v_scale, slots, positions, max_length, spec.text,
+        _implementation(k, implementation),
+    )  # fmt: skip
 
 
 def attend(
@@ -202,7 +205,7 @@ def attend(
     length = k.shape[0]
     kv = PagedKV(torch.empty_like(k)[None], torch.empty_like(v)[None])
     tokens = torch.arange(length, device=k.device)
-    dca_write(k, v, kv, tokens, tokens, spec, implementation=implementation)
+    dca_write(k, v, kv, tokens, tokens, spec, max_length=length, implementation=implementation)
     return dca_prefill(
         q,
         kv,

@@ -1,0 +1,152 @@
+"""Prefill on a CPU: dense against transformers' own attention, and sparse against dense, of the default model.
+
+    python benchmarks/cpu.py [--longest TOKENS]
+
+One prompt, a novel with a pass key in it, is read by dense and by sparse attention in turns, chunk by chunk, so that
+whatever else the machine does slows all sides alike; the times of shorter prompts are those of its beginnings. Recall
+is that of the last chunk of each length, the mean over layers, heads and queries. DCA as in benchmarks/reading.py.
+"""
+
+import argparse
+import time
+from statistics import median
+from typing import Any
+
+import novels
+import report
+import torch
+from reading import CHUNK, INTRODUCTION, QUESTION, PassKey, Reader, load, spec_of, uniform
+
+from longread.kernels import patch
+from longread.kernels.patching import Observation, with_cache
+
+LENGTHS = (8192, 16384, 32768, 65536)
+BUDGETS = ((300, 400), (1000, 1500))
+"""(vertical, slash) of every head."""
+KEY_AT = 5000
+ROUNDS = 3
+
+
+def against_transformers(model: Any, tokens: list[int]) -> list[dict[str, Any]]:
+    """Seconds to read 4K and 8K tokens at once: transformers' scaled_dot_product_attention, and ours in its place.
+
+    Within its first chunk DCA is RoPE, so both compute the same.
+    """
+    rotary = model.base_model.rotary_emb
+    results = []
+    for length in (4096, 8192):
+        ids = torch.tensor([tokens[:length]])
+        rounds: dict[str, list[float]] = {"transformers": [], "longread": []}
+        for _ in range(ROUNDS):
+            for side, taken in rounds.items():
+                if side == "transformers":
+                    model.base_model.rotary_emb = rotary
+                    model.set_attn_implementation("sdpa")
+                else:
+                    patch(model, spec_of(model, "rope"))
+                taken.append(seconds(model, ids))
+        results.append({"tokens": length, **rounds})
+    return results
+
+
+@torch.inference_mode()
+def seconds(model: Any, ids: torch.Tensor) -> float:
+    started = time.perf_counter()
+    model.base_model(input_ids=ids, **with_cache(model.base_model))
+    return time.perf_counter() - started
+
+
+def sparse_against_dense(model: Any, encode: Any, text: list[int], longest: int) -> list[dict[str, Any]]:
+    """Read in turns; at each length what was taken so far, recall, the share of keys, and whether the key is known."""
+    key = PassKey.of(longest)
+    prompt = [*encode(INTRODUCTION), *text[:KEY_AT], *encode(key.needle), *text[KEY_AT:]]
+    question, answer = encode(QUESTION), encode(f" {key.digits}")
+    spec, room = spec_of(model, "dca"), longest + CHUNK
+    sides = {"dense": Reader(model, spec, None, room=room)}
+    for budget in BUDGETS:
+        sides[" + ".join(map(str, budget))] = Reader(model, spec, uniform(model, *budget), room=room)
+    taken = dict.fromkeys(sides, 0.0)
+    results = []
+    for at in range(0, longest, CHUNK):
+        chunk, end = prompt[at : at + CHUNK], at + CHUNK
+        for side, reader in sides.items():
+            started = time.perf_counter()
+            reader.read(chunk)
+            taken[side] += time.perf_counter() - started
+        if end not in LENGTHS:
+            continue
+        found: dict[str, Any] = {"tokens": end, "sides": {}}
+        for side, reader in sides.items():
+            known, log_probability = reader.knows(question, answer)
+            found["sides"][side] = {"seconds": taken[side], "known": known, "log_probability": log_probability}
+            if reader.budgets is not None and end > reader.budgets.threshold:
+                found["sides"][side] |= recall(sides["dense"], reader, chunk)
+        results.append(found)
+        print(found, flush=True)
+    return results
+
+
+def recall(dense: Reader, sparse: Reader, chunk: list[int]) -> dict[str, float]:
+    """What a reader's budgets keep of the dense attention of the chunk that was read last."""
+    seen: list[Observation] = []
+    dense.back_to(dense.length - len(chunk))
+    dense.budgets = sparse.budgets
+    dense.read(chunk, watch=seen.append)
+    dense.budgets = None
+    return {
+        "recall": float(torch.stack([layer.recall for layer in seen]).mean()),
+        "density": float(torch.stack([layer.density for layer in seen]).mean()),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--longest", type=int, default=max(LENGTHS), help="of the lengths; default 65536")
+    asked = parser.parse_args()
+    model, tokenizer = load()
+
+    def encode(text: str) -> list[int]:
+        return tokenizer.backend.encode(text, add_special_tokens=False).ids
+
+    text = encode(novels.novel("EMMA")[: 6 * asked.longest])
+    first = against_transformers(model, text)
+    print("\nSeconds to read a prompt at once, medians\n")
+    rows = []
+    for row in first:
+        theirs, ours = median(row["transformers"]), median(row["longread"])
+        rows.append([f"{row['tokens']:,}", f"{theirs:.1f}", f"{ours:.1f}", f"{theirs / ours:.2f}×"])
+    print(report.table(["tokens", "transformers", "longread", "faster"], rows))
+
+    second = sparse_against_dense(model, encode, text, asked.longest)
+    print(f"\nThe whole prefill in chunks of {CHUNK:,}, dense and with budgets of columns + diagonals a head\n")
+    rows = []
+    for row in second:
+        dense = row["sides"]["dense"]["seconds"]
+        for side, figures in row["sides"].items():
+            rows.append(
+                [
+                    f"{row['tokens']:,}",
+                    side,
+                    f"{figures['seconds']:.0f}",
+                    f"{dense / figures['seconds']:.2f}×",
+                    f"{figures['density']:.1%}" if "density" in figures else "",
+                    f"{figures['recall']:.3f}" if "recall" in figures else "",
+                    f"{'yes' if figures['known'] else 'no'} ({figures['log_probability']:.1f})",
+                ]
+            )
+    print(report.table(["tokens", "attention", "seconds", "faster", "keys computed", "recall", "pass key known"], rows))
+    path = report.keep(
+        "cpu",
+        {
+            "machine": report.machine("torch", "transformers"),
+            "chunk": CHUNK,
+            "threads": torch.get_num_threads(),
+            "against_transformers": first,
+            "sparse_against_dense": second,
+        },
+    )
+    print(f"Written to {path}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+"""The pictures in the docs, from what the benchmarks have measured."""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("svg")
+matplotlib.rcParams.update({"svg.hashsalt": "longread", "font.size": 9, "axes.spines.top": False})
+
+import matplotlib.pyplot as plt  # noqa: E402
+
+FOLDER = Path(__file__).parents[1] / "docs" / "pictures"
+
+
+def save(figure: Any, name: str) -> Path:
+    """Write a figure to `docs/pictures/<name>.svg`, the same bytes for the same figure."""
+    FOLDER.mkdir(exist_ok=True)
+    path = FOLDER / f"{name}.svg"
+    figure.savefig(path, metadata={"Date": None}, bbox_inches="tight")
+    plt.close(figure)
+    return path
+
+
+def beyond(
+    results: dict[str, Any], lengths: Sequence[int], depths: Sequence[float], modes: Mapping[str, str], window: int
+) -> Path:
+    """Pass keys by depth and length, perplexity by length, and recall by layer, of `benchmarks/beyond.py`."""
+    figure, axes = plt.subplots(2, 3, figsize=(10, 5.6), layout="constrained")
+    multiples = [f"{length / window:g}×" for length in lengths]
+    meshes = []
+    for axis, (mode, label) in zip(axes[0], modes.items(), strict=True):
+        grid = [[_answer(results, mode, length, depth) for length in lengths] for depth in depths]
+        shown = [[cell["log_probability"] if cell else math.nan for cell in row] for row in grid]
+        meshes.append(axis.imshow(shown, cmap="RdYlGn", vmin=-12, vmax=0, aspect="auto"))
+        for y, row in enumerate(grid):
+            for x, cell in enumerate(row):
+                axis.text(x, y, "" if cell is None else "✓" if cell["known"] else "✗", ha="center", va="center")
+        axis.set_xticks(range(len(lengths)), multiples)
+        axis.set_yticks(range(len(depths)), [f"{depth:.0%}" for depth in depths])
+        axis.set_title(f"pass key, {label}")
+        axis.set_xlabel(f"prompt, in windows of {window:,}")
+    axes[0, 0].set_ylabel("depth of the key")
+    figure.colorbar(meshes[0], ax=axes[0], label="log-probability")
+
+    for mode, label in modes.items():
+        losses = {int(end): loss for end, loss in results["losses"].get(mode, {}).items()}
+        ends = sorted(losses)
+        axes[1, 0].plot(
+            [end / window for end in ends], [math.exp(losses[end]) for end in ends], marker=".", label=label
+        )
+    axes[1, 0].set_yscale("log")
+    axes[1, 0].set_title("perplexity of each 4,096 tokens")
+    axes[1, 0].set_xlabel("they end at, in windows")
+    axes[1, 0].legend()
+
+    for name, axis in (("recall", axes[1, 1]), ("density", axes[1, 2])):
+        for length, found in sorted(results["recall"].items(), key=lambda item: int(item[0])):
+            means = [sum(layer) / len(layer) for layer in found[name]]
+            axis.plot(range(len(means)), means, marker=".", label=f"{int(length) / window:g}×")
+        axis.set_ylim(0, 1)
+        axis.set_xlabel("layer")
+        axis.legend()
+    axes[1, 1].set_title("recall of sparse attention")
+    axes[1, 2].set_title("share of keys it computes")
+    return save(figure, "beyond")
+
+
+def _answer(results: dict[str, Any], mode: str, length: int, depth: float) -> dict[str, Any] | None:
+    return results["passkey"].get(f"{mode} {length} {depth}")
