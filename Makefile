@@ -40,6 +40,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/ingest.py
 	$(BIN)/python benchmarks/embedded.py
 	$(BIN)/python benchmarks/million.py
+	$(BIN)/python benchmarks/cpu.py --longest 32768
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache

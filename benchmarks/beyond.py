@@ -11,7 +11,6 @@ import argparse
 import json
 import math
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,17 +66,41 @@ class Experiment:
             self.model, spec_of(self.model, "rope" if mode == "rope" else "dca"), budgets, room=max(LENGTHS) + CHUNK
         )
 
-    def read_text(self, mode: str, reader: Reader) -> Iterator[int]:
-        """Read the introduction and the text, a chunk at a time, and take its perplexity. -> tokens read, each time"""
+    def run(self) -> None:
+        """Whatever is missing, the shortest first: of each length all questions, as soon as the text is read so far."""
+        bases = {mode: self.reader(mode) for mode in MODES}
+        reader = self.reader("rope")  # the one that is asked, in each mode
+        wanted = {(cell.mode, cell.length) for cell in all_cells() if self.missing(cell)}
+        wanted |= {("dca", length) for length in LENGTHS if self.lacks_recall(length)}
+        for length in LENGTHS:
+            for mode, base in bases.items():
+                if not any(mode == one and length <= other for one, other in wanted):
+                    continue
+                self.read_text(mode, base, length)
+                reader.spec, reader.budgets = base.spec, base.budgets
+                for depth in DEPTHS:
+                    if self.missing(cell := Cell(mode, length, depth)) and self.in_time():
+                        self.passkey(cell, reader, base)
+            if self.lacks_recall(length) and self.in_time():
+                self.recall(bases["dca"], length)
+
+    def missing(self, cell: Cell) -> bool:
+        return cell.key not in self.results["passkey"]
+
+    def lacks_recall(self, length: int) -> bool:
+        """Nothing is sparse within the window."""
+        return length > WINDOW and str(length) not in self.results["recall"]
+
+    def read_text(self, mode: str, reader: Reader, length: int) -> None:
+        """Read on in the introduction and the text to this length, and take the mean loss of each chunk."""
         tokens = self.introduction + self.text
         losses = self.results["losses"].setdefault(mode, {})
-        reader.back_to(0)
-        for at in range(0, max(LENGTHS), CHUNK):
-            hidden = reader.read(tokens[at : at + CHUNK])
-            end = at + CHUNK
+        while reader.length < length and self.in_time():
+            start, end = reader.length, reader.length + CHUNK
+            hidden = reader.read(tokens[start:end])
             if str(end) not in losses:
-                losses[str(end)] = float(reader.losses(hidden, tokens[at + 1 : end + 1]).double().mean())
-            yield end
+                losses[str(end)] = float(reader.losses(hidden, tokens[start + 1 : end + 1]).double().mean())
+                self.keep()
 
     def passkey(self, cell: Cell, reader: Reader, base: Reader) -> None:
         """Put the key into the text that `base` has read, read on from there, and ask."""
@@ -90,6 +113,8 @@ class Experiment:
         reader.read_all(needle + prose[cut:])
         known, log_probability = reader.knows(self.question, answer)
         self.results["passkey"][cell.key] = {"known": known, "log_probability": log_probability}
+        self.keep()
+        print(f"{cell.key}: {self.results['passkey'][cell.key]}", flush=True)
 
     def recall(self, reader: Reader, length: int) -> None:
         """What the budgets would have missed of the last chunk of so many tokens, by layer."""
@@ -102,28 +127,7 @@ class Experiment:
             "recall": [[round(value, 4) for value in layer.recall.tolist()] for layer in seen],
             "density": [[round(value, 4) for value in layer.density.tolist()] for layer in seen],
         }
-
-    def run(self, mode: str) -> None:
-        """Whatever is missing of a mode, shortest first: each length's questions as soon as the text is read so far."""
-        cells = [cell for cell in all_cells() if cell.mode == mode and cell.key not in self.results["passkey"]]
-        lengths = {cell.length for cell in cells}
-        if mode == "dca":
-            lengths |= {n for n in LENGTHS if n > WINDOW and str(n) not in self.results["recall"]}
-        if not lengths:
-            return
-        base, reader = self.reader(mode), self.reader(mode)
-        for done in self.read_text(mode, base):
-            if done in lengths:
-                for cell in cells:
-                    if cell.length == done and self.in_time():
-                        self.passkey(cell, reader, base)
-                        self.keep()
-                        print(f"{cell.key}: {self.results['passkey'][cell.key]}", flush=True)
-                if mode == "dca" and done > WINDOW and str(done) not in self.results["recall"] and self.in_time():
-                    self.recall(base, done)
-            self.keep()
-            if done == max(lengths) or not self.in_time():
-                return
+        self.keep()
 
 
 def all_cells() -> list[Cell]:
@@ -197,10 +201,7 @@ def main() -> None:
     parser.add_argument("--draw", action="store_true", help="only draw the picture of what has been measured")
     asked = parser.parse_args()
     if not asked.draw:
-        experiment = Experiment(asked.minutes)
-        for mode in ("dca", "sparse", "rope"):
-            if experiment.in_time():
-                experiment.run(mode)
+        Experiment(asked.minutes).run()
     results = kept()
     show(results)
     from pictures import beyond

@@ -195,7 +195,7 @@ class _Queries:
             q = rotate(q.float(), cos[at], sin[at])
         if self._temperature is not None:
             q = q * self._temperature[rows, None]
-        return q.to(self._q.dtype).contiguous()
+        return q.to(self._q.dtype)
 
 
 def _dense_chunk(queries: _Queries, k: Tensor, v: Tensor, begin: int, end: int, out: Tensor, lse: Tensor) -> None:
@@ -212,8 +212,8 @@ def _dense_chunk(queries: _Queries, k: Tensor, v: Tensor, begin: int, end: int, 
         parts.append(_flash(queries.turned(begin, end, INTRA), keys, values, queries.spec, causal=True))
     merged, total = _merge([(part.reshape(shape), weight.reshape(shape[:3])) for part, weight in parts])
     rows = slice(begin - queries.start, end - queries.start)
-    out[rows] = merged.permute(2, 0, 1, 3).flatten(1, 2)
-    lse[rows] = total.permute(2, 0, 1).flatten(1, 2)
+    out[rows].unflatten(1, shape[:2]).copy_(merged.permute(2, 0, 1, 3))
+    lse[rows].unflatten(1, shape[:2]).copy_(total.permute(2, 0, 1))
 
 
 def _sparse_tile(

@@ -158,7 +158,8 @@ def _forward(
         raise KernelError(f"attention {NAME!r} is for models that longread.kernels.patch has prepared")
     q, k, v = query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2)
     if attention_mask is None:
-        return torch.stack([attention(*rows) for rows in zip(q, k, v, strict=True)]), None
+        outs = [attention(*rows)[None] for rows in zip(q, k, v, strict=True)]
+        return (outs[0] if len(outs) == 1 else torch.cat(outs)), None
     out = torch.zeros_like(q)
     for row, real in enumerate(attention_mask.sum(1).tolist()):
         queries = min(q.shape[1], real)
