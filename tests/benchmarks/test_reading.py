@@ -76,6 +76,7 @@ def test_a_reader_goes_on_from_what_another_has_read():
     assert second.knows([1], [2])[1] == pytest.approx(whole.knows([1], [2])[1], abs=1e-4)
 
 
+@torch.inference_mode()
 def test_losses_are_those_of_the_model():
     made, prompt = model(), tokens(80)
     reader = Reader(made, SPEC, None, room=100)
