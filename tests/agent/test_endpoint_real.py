@@ -14,7 +14,6 @@ from qwen_agent.agents import FnCallAgent
 from qwen_agent.llm.schema import USER, Message
 from qwen_agent.tools.base import BaseTool
 
-from longread.agent.errors import ConfigError
 from longread.agent.llm.endpoint import EndpointChat, list_models
 from longread.agent.tokens import qwen
 from longread.serving.errors import ServerError
@@ -130,9 +129,10 @@ def test_its_refusals_are_understood(model: EndpointChat, server: str):
         list(other.chat(QUESTION))
 
 
-def test_it_says_neither_its_models_nor_their_window_nor_how_it_counts(model: EndpointChat, server: str):
-    assert list_models(server) == []
-    with pytest.raises(ConfigError, match="lists no models: say which one to ask for"):
-        EndpointChat({"server": server})
+def test_it_says_which_model_it_has_and_neither_the_window_nor_how_it_counts(
+    model: EndpointChat, server: str, model_folder: Path
+):
+    assert [(listed.id, listed.window) for listed in list_models(server)] == [(str(model_folder), None)]
+    assert EndpointChat({"server": server}).model == str(model_folder)
     assert model.window is None
     assert model.tokenizer is None
