@@ -19,8 +19,6 @@ import report
 import torch
 from reading import CHUNK, INTRODUCTION, QUESTION, WINDOW, PassKey, Reader, load, spec_of, uniform
 
-from longread.kernels.patching import Observation
-
 NAME = "beyond"
 LENGTHS = (8192, 12288, 16384, 24576, 32768)
 DEPTHS = (0.1, 0.5, 0.9)
@@ -47,8 +45,7 @@ class Experiment:
 
     def __init__(self, minutes: float) -> None:
         self.until = time.monotonic() + 60 * minutes
-        self.model, tokenizer = load()
-        self.encode = lambda text: tokenizer.backend.encode(text, add_special_tokens=False).ids
+        self.model, self.encode = load()
         self.introduction = self.encode(INTRODUCTION)
         self.question = self.encode(QUESTION)
         self.text = self.encode(novels.novel("EMMA")[: 6 * max(LENGTHS)])
@@ -118,11 +115,8 @@ class Experiment:
 
     def recall(self, reader: Reader, length: int) -> None:
         """What the budgets would have missed of the last chunk of so many tokens, by layer."""
-        reader.back_to(length - CHUNK)
-        reader.budgets = uniform(self.model, **BUDGET)
-        seen: list[Observation] = []
-        reader.read((self.introduction + self.text)[length - CHUNK : length], watch=seen.append)
-        reader.budgets = None
+        chunk = (self.introduction + self.text)[length - CHUNK : length]
+        seen = reader.observe(uniform(self.model, **BUDGET), chunk)
         self.results["recall"][str(length)] = {
             "recall": [[round(value, 4) for value in layer.recall.tolist()] for layer in seen],
             "density": [[round(value, 4) for value in layer.density.tolist()] for layer in seen],

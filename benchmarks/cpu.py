@@ -80,19 +80,14 @@ def sparse_against_dense(model: Any, encode: Any, text: list[int], longest: int)
             known, log_probability = reader.knows(question, answer)
             found["sides"][side] = {"seconds": taken[side], "known": known, "log_probability": log_probability}
             if reader.budgets is not None and end > reader.budgets.threshold:
-                found["sides"][side] |= recall(sides["dense"], reader, chunk)
+                found["sides"][side] |= means(sides["dense"].observe(reader.budgets, chunk))
         results.append(found)
         print(found, flush=True)
     return results
 
 
-def recall(dense: Reader, sparse: Reader, chunk: list[int]) -> dict[str, float]:
-    """What a reader's budgets keep of the dense attention of the chunk that was read last."""
-    seen: list[Observation] = []
-    dense.back_to(dense.length - len(chunk))
-    dense.budgets = sparse.budgets
-    dense.read(chunk, watch=seen.append)
-    dense.budgets = None
+def means(seen: list[Observation]) -> dict[str, float]:
+    """Recall, and the share of keys, over layers, heads and queries."""
     return {
         "recall": float(torch.stack([layer.recall for layer in seen]).mean()),
         "density": float(torch.stack([layer.density for layer in seen]).mean()),
@@ -103,11 +98,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--longest", type=int, default=max(LENGTHS), help="of the lengths; default 65536")
     asked = parser.parse_args()
-    model, tokenizer = load()
-
-    def encode(text: str) -> list[int]:
-        return tokenizer.backend.encode(text, add_special_tokens=False).ids
-
+    model, encode = load()
     text = encode(novels.novel("EMMA")[: 6 * asked.longest])
     first = against_transformers(model, text)
     print("\nSeconds to read a prompt at once, medians\n")

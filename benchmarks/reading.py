@@ -28,14 +28,15 @@ QUESTION = "\n\nWhat is the pass key that was hidden in the text? The pass key i
 Positions = Literal["rope", "dca"]
 
 
-def load(model: str = DEFAULT_MODEL) -> tuple[Any, ChatTokenizer]:
-    """The model in float32 with all cores, and its tokenizer."""
+def load(model: str = DEFAULT_MODEL) -> tuple[Any, Callable[[str], list[int]]]:
+    """The model in float32 with all cores, and what turns text into its tokens."""
     from transformers import AutoModelForCausalLM
 
     hardware.use_physical_cores()
     folder = obtain(model)
     loaded: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
-    return loaded.eval(), ChatTokenizer(folder)
+    backend = ChatTokenizer(folder).backend
+    return loaded.eval(), lambda text: backend.encode(text, add_special_tokens=False).ids
 
 
 def spec_of(model: Any, positions: Positions) -> DCASpec:
@@ -92,6 +93,15 @@ class Reader:
         hidden = self.model.base_model(input_ids=ids, **with_cache(self.model.base_model, self.kv)).last_hidden_state
         self.length += len(tokens)
         return hidden[0]
+
+    def observe(self, budgets: Budgets, tokens: list[int]) -> list[Observation]:
+        """Read the last tokens once more, as this dense reader did. -> what budgets would have missed, by layer"""
+        self.back_to(self.length - len(tokens))
+        seen: list[Observation] = []
+        self.budgets = budgets
+        self.read(tokens, watch=seen.append)
+        self.budgets = None
+        return seen
 
     def read_all(self, tokens: list[int]) -> None:
         """Read in chunks."""

@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from longread.kernels.patching import with_cache
-
+from ..kernels.patching import with_cache
 from .checkpoint import Checkpoint
 from .kv import KVBuffer
 from .prefix import BLOCK_TOKENS, PrefixStore, common
@@ -30,6 +29,8 @@ class Runner:
         self._chunk = chunk
         self._disk = disk
         self._kv = KVBuffer.of(self.model, checkpoint.window)
+        self._whole = with_cache(self.model, self._kv)
+        self._inside = with_cache(self.model.base_model, self._kv)
         self._clock = PrefillClock(self.model)
         self._held: list[int] = []  # the tokens whose K/V are in the buffer, from position 0
         self._being_written = 0  # how many of them the disk may be reading just now
@@ -118,6 +119,6 @@ class Runner:
         self._kv.truncate(self.done)  # an interrupted step may have left some layers further than others
         ids = torch.tensor([chunk], device=self.model.device)
         if not last:  # nobody needs the logits of a prompt's inside
-            self.model.base_model(input_ids=ids, **with_cache(self.model.base_model, self._kv))
+            self.model.base_model(input_ids=ids, **self._inside)
             return None
-        return self.model(input_ids=ids, logits_to_keep=1, **with_cache(self.model, self._kv)).logits[0, -1]
+        return self.model(input_ids=ids, logits_to_keep=1, **self._whole).logits[0, -1]
