@@ -1,9 +1,10 @@
 """Sparsity of a whole model: budgets for every layer and head, and `sparse_attention_config.json`, their file."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from .errors import KernelError
 from .selection import BLOCK, FORCED_COLUMNS, LAST_Q, Sparsity
@@ -11,6 +12,9 @@ from .selection import BLOCK, FORCED_COLUMNS, LAST_Q, Sparsity
 FILE = "sparse_attention_config.json"
 THRESHOLD = 32_768
 LEAST_QUERIES = 1_024
+
+DEFAULT = (1000, 6096)
+"""(vertical, slash) of every head of a model that asks for sparse attention and brings no budgets."""
 
 _PATTERN = "vertical_and_slash"
 _BESIDE_FORCED = 100
@@ -86,6 +90,45 @@ class Budgets:
             raise KernelError(f"{origin} is not a list over layers")
         read = [_layer(layer, f"{origin}, layer {index}", last_q) for index, layer in enumerate(layers)]
         return cls(tuple(read), threshold, least_queries)
+
+    @classmethod
+    def from_config(
+        cls, dual_chunk: Mapping[str, Any], folder: Path | str | None, *, layers: int, heads: int
+    ) -> "Budgets | None":
+        """Those of a checkpoint, from its `dual_chunk_attention_config` and the file beside it; None when it is dense.
+
+        Args:
+            folder: where the file may lie.
+            layers, heads: of the model, query heads.
+
+        Raises:
+            KernelError: they are damaged, or of another model.
+        """
+        enabled = dual_chunk.get("sparse_attention_enabled")
+        if not dual_chunk or enabled is False:
+            return None
+        settings = {
+            "threshold": dual_chunk.get("sparse_attention_threshold", THRESHOLD),
+            "last_q": dual_chunk.get("sparse_attention_last_q", LAST_Q),
+        }
+        path = None if folder is None else Path(folder) / FILE
+        if patterns := dual_chunk.get("sparse_attention_config"):
+            origin = "sparse_attention_config"
+            budgets = cls.from_layers(patterns, origin, **settings)
+        elif path is not None and path.is_file():
+            origin = str(path)
+            budgets = cls.read(path, **settings)
+        elif enabled:
+            layer = Sparsity.uniform(heads, vertical=DEFAULT[0], slash=DEFAULT[1], last_q=settings["last_q"])
+            return cls((layer,) * layers, settings["threshold"])
+        else:
+            return None
+        if len(budgets.layers) != layers or budgets.layers[0].heads != heads:
+            raise KernelError(
+                f"{origin} is for {len(budgets.layers)} layers of {budgets.layers[0].heads} heads; the model has "
+                f"{layers} of {heads}"
+            )
+        return budgets
 
     def write(self, path: Path | str, recall: Sequence[Sequence[float]] | None = None) -> None:
         """Write the file that `read` reads. `recall`, of each layer and head, goes where the format has a score."""

@@ -298,11 +298,14 @@ def _merge(parts: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
 
 
 def _sequence(kv: PagedKV, block_table: Tensor, length: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """K and V of one sequence, [Hkv, n, D] each: views of its page if that is one, else copies."""
+    """K and V of one sequence, [Hkv, n, D] each: views if its pages lie in a row, and tokens evenly, else copies."""
     pages = block_table[: -(-length // kv.page_size)].long()
+    first = int(pages[0])
+    # Pages in a row are one page, where the strides allow it.
+    run = bool((pages == torch.arange(first, first + len(pages))).all())
 
     def gathered(cache: Tensor, scale: float) -> Tensor:
-        x = cache[pages[0], :length] if len(pages) == 1 else cache[pages].flatten(0, 1)[:length]
+        x = (cache[first : first + len(pages)] if run else cache[pages]).flatten(0, 1)[:length]
         if x.dtype != dtype or scale != 1.0:
             x = (x.float() * scale).to(dtype)
         return x.transpose(0, 1)

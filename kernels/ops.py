@@ -96,7 +96,7 @@ def dca_prefill(
             prompt, batch.max_query, batch.max_length, spec.text, q_rotated, chosen, out, lse,
         )  # fmt: skip
     if any(budgets):
-        starts, lengths = batch.query_starts.tolist(), batch.lengths.tolist()
+        starts, lengths = batch.host or (batch.query_starts.tolist(), batch.lengths.tolist())
         for index, budget in enumerate(budgets):
             rows = slice(starts[index], starts[index + 1])
             if budget is None or rows.start == rows.stop:

@@ -1,5 +1,6 @@
 """What the implementations are handed: a paged K/V cache, and which queries of which sequences look into it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -38,3 +39,5 @@ class Batch:
     """The greatest length."""
     prompt_lengths: Tensor | None = None
     """[sequences] int32: n of the "prompt" temperature, which alone needs it."""
+    host: tuple[Sequence[int], Sequence[int]] | None = None
+    """`query_starts` and `lengths` on the host, where known: sparse prefill asks a GPU for them otherwise, and waits."""

@@ -152,22 +152,14 @@ def budgets_of(folder: Path, config: "PretrainedConfig") -> "Budgets | None":
         ModelUnusable: they are damaged, or of another model.
     """
     from ..kernels import Budgets, KernelError
-    from ..kernels.budgets import FILE, THRESHOLD
-    from ..kernels.selection import LAST_Q
 
     dual_chunk: dict[str, Any] = getattr(config, "dual_chunk_attention_config", None) or {}
-    if not dual_chunk or dual_chunk.get("sparse_attention_enabled") is False:
-        return None
-    settings = {
-        "threshold": dual_chunk.get("sparse_attention_threshold", THRESHOLD),
-        "last_q": dual_chunk.get("sparse_attention_last_q", LAST_Q),
-    }
     try:
-        if layers := dual_chunk.get("sparse_attention_config"):
-            return Budgets.from_layers(layers, f"{folder}/config.json", **settings)
-        return Budgets.read(folder / FILE, **settings) if (folder / FILE).is_file() else None
+        return Budgets.from_config(
+            dual_chunk, folder, layers=config.num_hidden_layers, heads=config.num_attention_heads
+        )
     except KernelError as error:
-        raise ModelUnusable(str(error)) from error
+        raise ModelUnusable(f"{folder}: {error}") from error
 
 
 def load_model(

@@ -1,0 +1,335 @@
+"""From a model, a length and some GPUs to what runs: how to share the model out, or what would have to change.
+
+The sums are of what one prompt of the full length takes on the GPU that holds most: weights, K/V cache, the activations
+of one chunk, what our attention takes beside them, and the runtime's own share. Pure Python; nothing is measured.
+"""
+
+import re
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, Self
+
+from .errors import LongreadError
+from .shape import ModelShape
+
+GIB = 1 << 30
+CHUNKS = (131_072, 65_536, 32_768, 16_384, 8_192, 4_096, 2_048)
+"""Tokens of a prefill chunk, tried from the largest: fewer chunks, fewer passes over the weights."""
+UTILIZATION = 0.95
+"""The share of a GPU's memory that vLLM is given."""
+RUNTIME = 1.5 * GIB
+"""Of each GPU, assumed: CUDA's context, the libraries' workspaces, communication buffers."""
+PAGE = 128
+SEQUENCES = 8
+"""Requests at once. Memory is planned for one of the full length; shorter ones share it."""
+_STEP = 1024
+
+_MEMORY = {
+    "H100": 80, "H800": 80, "H200": 141, "H20": 96, "B200": 180, "A100": 80, "A800": 80, "A40": 48, "A10": 24,
+    "L40S": 48, "L40": 48, "L4": 24, "RTX4090": 24, "RTX5090": 32, "RTX3090": 24, "A6000": 48,
+}  # fmt: skip
+_NO_FP8 = ("A100", "A800", "A40", "A10", "A6000", "RTX3090", "V100", "T4")
+"""Without 8-bit floating point: that came with Ada and Hopper."""
+_GPUS = re.compile(r"(?:(?:(\d+)x)?(\d+)x)?([A-Za-z][A-Za-z0-9]*)(?:-(\d+)(?:GB)?)?")
+
+
+class Unplannable(LongreadError):
+    """A question to the planner that has no meaning: an unknown GPU, a length beyond the model's window."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True)
+class Gpus:
+    """What there is to run on."""
+
+    name: str
+    memory: int
+    """GiB of each."""
+    count: int
+    """In a node."""
+    nodes: int = 1
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """From "4xH100-80": count, name, and gigabytes where the name does not say; "2x8xH100" is two nodes of eight.
+
+        Raises:
+            Unplannable: not of that form, or a GPU whose memory is not known.
+        """
+        match = _GPUS.fullmatch(text.strip().replace("*", "x").replace(" ", ""))
+        if match is None:
+            raise Unplannable(f"{text!r} names no GPUs: write 4xH100-80, or 2x8xH100-80 for two nodes of eight")
+        nodes, count, name, memory = match.groups()
+        known = _MEMORY.get(name.upper())
+        if not memory and not known:
+            raise Unplannable(f"the memory of a {name} is not known here: write it in gigabytes, as {name}-24")
+        found = cls(name, int(memory or known or 0), int(count or 1), int(nodes or 1))
+        if not found.total or not found.memory:
+            raise Unplannable(f"{text!r} has no GPU, or one without memory")
+        return found
+
+    @property
+    def total(self) -> int:
+        return self.count * self.nodes
+
+    @property
+    def fp8(self) -> bool:
+        return self.name.upper() not in _NO_FP8
+
+    def __str__(self) -> str:
+        nodes = f"{self.nodes} nodes of " if self.nodes > 1 else ""
+        return f"{nodes}{self.count} × {self.name} with {self.memory} GiB"
+
+
+@dataclass(frozen=True)
+class Precision:
+    """In how many bits things are kept."""
+
+    fp8_weights: bool = False
+    fp8_kv: bool = False
+
+    @property
+    def kv_bytes(self) -> int:
+        return 1 if self.fp8_kv else 2
+
+
+@dataclass(frozen=True)
+class Need:
+    """Bytes on the GPU that holds most."""
+
+    weights: int
+    kv: int
+    activations: int
+    attention: int
+    runtime: int = int(RUNTIME)
+
+    @property
+    def total(self) -> int:
+        return self.weights + self.kv + self.activations + self.attention + self.runtime
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One way to share the model out, and what it takes."""
+
+    tp: int
+    pp: int
+    chunk: int
+    need: Need
+    budget: int
+
+    @property
+    def gpus(self) -> int:
+        return self.tp * self.pp
+
+    @property
+    def headroom(self) -> int:
+        return self.budget - self.need.total
+
+    @property
+    def fits(self) -> bool:
+        return self.headroom >= 0
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be planned for.
+
+    Args:
+        model: as `vllm serve` is to be told.
+        tokens: of prompt and answer together.
+        chunk: None takes the largest of `CHUNKS` that fits.
+    """
+
+    model: str
+    shape: ModelShape
+    tokens: int
+    gpus: Gpus
+    precision: Precision = Precision()
+    chunk: int | None = None
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """A change with which it would fit."""
+
+    change: str
+    request: Request
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The answer to a request."""
+
+    request: Request
+    layouts: tuple[Layout, ...]
+    """All that share out heads and layers, the best first."""
+    chosen: Layout | None
+    longest: int
+    """The most tokens that fit, with the same GPUs and precision; 0 if not even the weights do."""
+    remedies: tuple[Remedy, ...]
+    """When nothing fits: changes, the cheapest first."""
+
+    @property
+    def commands(self) -> list[tuple[str, str]]:
+        """(where, command) for each node."""
+        return [] if self.chosen is None else commands(self.request, self.chosen)
+
+
+def plan(request: Request) -> Plan:
+    """Find what fits.
+
+    Of the layouts that fit, the one with most GPUs, then with most tensor parallelism: it shortens every chunk, where
+    pipeline stages only overlap them.
+
+    Raises:
+        Unplannable: no tokens, or more than the model's window; FP8 on GPUs that have none.
+    """
+    shape, gpus = request.shape, request.gpus
+    if not 0 < request.tokens <= shape.window:
+        raise Unplannable(f"{request.tokens:,} tokens are asked for; {request.model} has a window of {shape.window:,}")
+    if (request.precision.fp8_weights or request.precision.fp8_kv) and not gpus.fp8:
+        raise Unplannable(f"FP8 is asked for, and a {gpus.name} does not compute with it")
+    layouts = sorted(_layouts(request), key=lambda one: (not one.fits, -one.gpus, -one.tp))
+    chosen = layouts[0] if layouts and layouts[0].fits else None
+    return Plan(
+        request,
+        tuple(layouts),
+        chosen,
+        _longest(request),
+        () if chosen else tuple(_remedies(request)),
+    )
+
+
+def layout(request: Request, tp: int, pp: int) -> Layout:
+    """What one way takes: with the largest chunk that fits, or the smallest if none does."""
+    chunks = [request.chunk] if request.chunk else [chunk for chunk in CHUNKS if chunk < 2 * request.tokens]
+    tried: list[Layout] = []
+    for chunk in chunks or [CHUNKS[-1]]:
+        tried.append(Layout(tp, pp, chunk, need(request, tp, pp, chunk), int(request.gpus.memory * GIB * UTILIZATION)))
+        if tried[-1].fits:
+            break
+    return tried[-1]
+
+
+def need(request: Request, tp: int, pp: int, chunk: int) -> Need:
+    """Bytes on the GPU that holds most."""
+    shape, precision = request.shape, request.precision
+    pages = -(-request.tokens // PAGE)
+    return Need(
+        weights=shape.weights(tp, pp, linear_bits=8 if precision.fp8_weights else None),
+        kv=pages * PAGE * shape.kv_per_token(tp, pp, kv_bytes=precision.kv_bytes),
+        activations=shape.activations(min(chunk, request.tokens), tp),
+        attention=shape.attention(request.tokens, tp),
+    )
+
+
+def commands(request: Request, chosen: Layout) -> list[tuple[str, str]]:
+    """What to type, and on which node."""
+    arguments = serve_arguments(request, chosen)
+    nodes = -(-chosen.gpus // request.gpus.count)
+    if nodes == 1:
+        return [("", _line(["vllm", "serve", request.model, *arguments]))]
+    found = []
+    for rank in range(nodes):
+        across = ["--nnodes", str(nodes), "--node-rank", str(rank), "--master-addr", "FIRST_NODE_ADDRESS"]
+        headless = ["--headless"] if rank else []
+        where = "on the first node" if not rank else f"on node {rank + 1}"
+        found.append((where, _line(["vllm", "serve", request.model, *arguments, *across, *headless])))
+    return found
+
+
+def serve_arguments(request: Request, chosen: Layout) -> list[str]:
+    """The flags of `vllm serve` for a layout."""
+    values: Mapping[str, object] = {
+        "--max-model-len": request.tokens,
+        "--max-num-batched-tokens": chosen.chunk,
+        "--max-num-seqs": SEQUENCES,
+        "--tensor-parallel-size": chosen.tp if chosen.tp > 1 else None,
+        "--pipeline-parallel-size": chosen.pp if chosen.pp > 1 else None,
+        "--quantization": "fp8" if request.precision.fp8_weights else None,
+        "--kv-cache-dtype": "fp8" if request.precision.fp8_kv else None,
+        "--gpu-memory-utilization": UTILIZATION,
+    }
+    flags = [part for flag, value in values.items() if value is not None for part in (flag, str(value))]
+    return [*flags, "--enable-auto-tool-choice", "--tool-call-parser", "hermes"]
+
+
+def _layouts(request: Request) -> Iterator[Layout]:
+    gpus, shape = request.gpus, request.shape
+    for tp in shape.tensor_parallel_sizes():
+        if tp > gpus.count:  # across nodes the layers are shared out, not the heads: those talk at every layer
+            continue
+        for pp in range(1, min(gpus.total // tp, shape.layers) + 1):
+            within = gpus.count % tp == 0 or tp * pp <= gpus.count
+            if within and (tp * pp <= gpus.count or tp * pp % gpus.count == 0):
+                yield layout(request, tp, pp)
+
+
+def _longest(request: Request) -> int:
+    """The most tokens for which something fits, in steps of 1,024."""
+
+    def fits(tokens: int) -> bool:
+        return any(one.fits for one in _layouts(replace(request, tokens=tokens)))
+
+    if fits(request.shape.window):
+        return request.shape.window
+    low, high = 0, -(-request.shape.window // _STEP)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if fits(middle * _STEP) else (low, middle)
+    return low * _STEP
+
+
+def _remedies(request: Request) -> Iterator[Remedy]:
+    """Changes that make it fit, from what costs least: time, a little accuracy, more of it, money."""
+    precision, gpus = request.precision, request.gpus
+    single: list[tuple[str, Request]] = []
+    if request.chunk:
+        single.append(("a smaller chunk", replace(request, chunk=None)))
+    if gpus.fp8:
+        kv, weights = replace(precision, fp8_kv=True), replace(precision, fp8_weights=True)
+        single += [
+            ("FP8 K/V cache (--kv-cache-dtype fp8)", replace(request, precision=kv)),
+            ("FP8 weights (--quantization fp8)", replace(request, precision=weights)),
+            ("FP8 weights and K/V cache", replace(request, precision=Precision(True, True))),
+        ]
+    for more in (gpus.count + 1, 2 * gpus.count, 4 * gpus.count):
+        name = f"{more - gpus.count} more GPU{'s' * (more - gpus.count > 1)} in each node"
+        single.append((name if gpus.nodes > 1 else name.removesuffix(" in each node"), _with_gpus(request, more)))
+    if gpus.fp8:
+        both = replace(request, precision=Precision(True, True))
+        single.append((f"FP8 weights and K/V cache, and {gpus.count} more GPUs", _with_gpus(both, 2 * gpus.count)))
+    for change, changed in single:
+        if changed != request and any(one.fits for one in _layouts(changed)):
+            yield Remedy(change, changed)
+
+
+def _with_gpus(request: Request, count: int) -> Request:
+    return replace(request, gpus=replace(request.gpus, count=count))
+
+
+def _line(arguments: Iterable[str]) -> str:
+    return shlex.join(arguments)
+
+
+def describe(found: Plan) -> tuple[Sequence[str], list[Sequence[str]]]:
+    """(columns, rows) of the table of layouts, in GiB."""
+
+    def gib(size: float) -> str:
+        return f"{size / GIB:.1f}"
+
+    columns = ("TP", "PP", "chunk", "weights", "K/V", "activations", "attention", "runtime", "total", "headroom", "")
+    rows: list[Sequence[str]] = []
+    for one in found.layouts:
+        state: Literal["chosen", "fits", "too large"] = "fits" if one.fits else "too large"
+        needs = (one.need.weights, one.need.kv, one.need.activations, one.need.attention, one.need.runtime)
+        rows.append(
+            (
+                str(one.tp), str(one.pp), f"{one.chunk:,}", *map(gib, needs), gib(one.need.total), gib(one.headroom),
+                "chosen" if one is found.chosen else state,
+            )
+        )  # fmt: skip
+    return columns, rows

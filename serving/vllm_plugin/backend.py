@@ -1,0 +1,249 @@
+"""The attention backend: `kernels.ops` on vLLM's paged cache."""
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+import torch
+from torch import Tensor
+from vllm.config import VllmConfig, get_current_vllm_config
+from vllm.distributed.parallel_state import get_tensor_model_parallel_rank
+from vllm.logger import init_logger
+from vllm.platforms import current_platform
+from vllm.v1.attention.backend import (
+    AttentionBackend,
+    AttentionCGSupport,
+    AttentionImpl,
+    AttentionMetadata,
+    AttentionMetadataBuilder,
+    AttentionType,
+    CommonAttentionMetadata,
+    MultipleOf,
+)
+from vllm.v1.attention.backends.registry import AttentionBackendEnum
+from vllm.v1.kv_cache_layout import KVCacheLayout
+
+from ...kernels import Batch, DCASpec, PagedKV, dca_prefill, dca_write
+from .settings import Settings
+
+if TYPE_CHECKING:
+    from vllm.v1.kv_cache_interface import KVCacheSpec
+
+logger = init_logger("vllm.longread")  # vLLM shows what its own loggers say
+
+PAGE = 128
+"""Tokens: as many as a tile of keys has, which then is one run of memory."""
+
+
+def check_choice() -> None:
+    """Raise ValueError if the user chose a backend: there is one that computes Dual Chunk Attention."""
+    config = get_current_vllm_config().attention_config
+    for chosen in (config.backend, *(config.backend_per_kind or {}).values()):
+        if chosen not in (None, AttentionBackendEnum.CUSTOM):
+            raise ValueError(
+                f"attention backend {chosen.name} was asked for, and this model has dual_chunk_attention_config, "
+                "which longread's backend alone computes: leave --attention-backend out"
+            )
+
+
+class DualChunkBackend(AttentionBackend):
+    forward_includes_kv_cache_update = True
+    supported_dtypes: ClassVar = [torch.float16, torch.bfloat16, torch.float32]
+    supported_kv_cache_dtypes: ClassVar = ["auto", "float16", "bfloat16", "fp8", "fp8_e4m3"]
+
+    @staticmethod
+    def get_name() -> str:
+        return AttentionBackendEnum.CUSTOM.name  # vLLM takes a name of its own list only
+
+    @staticmethod
+    def get_impl_cls() -> "type[DualChunkImpl]":
+        return DualChunkImpl
+
+    @staticmethod
+    def get_builder_cls() -> "type[DualChunkMetadataBuilder]":
+        return DualChunkMetadataBuilder
+
+    @staticmethod
+    def get_supported_kernel_block_sizes(kv_cache_spec: "KVCacheSpec | None" = None) -> list[int | MultipleOf]:
+        return [MultipleOf(16)]
+
+    @classmethod
+    def get_preferred_block_size(cls, default_block_size: int) -> int:
+        return PAGE
+
+    @classmethod
+    def supported_kv_cache_layouts(cls) -> tuple[KVCacheLayout, ...]:
+        # By head first: pages in a row are then a run of tokens, which the CPU reads without copying.
+        by_page = KVCacheLayout.LBHNC
+        return (KVCacheLayout.LHBNC, by_page) if current_platform.is_cpu() else (by_page,)
+
+
+@dataclass
+class DualChunkMetadata(AttentionMetadata):
+    """A step, the same for all layers."""
+
+    tokens: int
+    batch: Batch
+    slots: Tensor
+    """[tokens] int64, where K and V go."""
+    positions: Tensor
+    """[tokens] int32, in their sequences."""
+    queries: list[int]
+    """Of each sequence."""
+
+    def sparsity(self, settings: Settings, layer: int) -> Any:
+        """The layer's budgets for each sequence, None where it is dense; None when all are."""
+        if settings.budgets is None or self.batch.host is None:
+            return None
+        lengths = self.batch.host[1]
+        found = [
+            settings.budgets.at(layer, queries=queries, length=length)
+            for queries, length in zip(self.queries, lengths, strict=True)
+        ]
+        return found if any(found) else None
+
+
+class DualChunkMetadataBuilder(AttentionMetadataBuilder[DualChunkMetadata]):
+    # A captured step is one of decoding: its kernels take every length from the device.
+    _cudagraph_support: ClassVar[AttentionCGSupport] = AttentionCGSupport.UNIFORM_SINGLE_TOKEN_DECODE
+
+    def __init__(
+        self, kv_cache_spec: "KVCacheSpec", layer_names: list[str], vllm_config: VllmConfig, device: torch.device
+    ) -> None:
+        super().__init__(kv_cache_spec, layer_names, vllm_config, device)
+        most = vllm_config.scheduler_config.max_num_batched_tokens
+        # Kept from step to step, because a CUDA graph knows it by its address.
+        self._positions = torch.zeros(most, dtype=torch.int32, device=device)
+        settings = settings_of(vllm_config)
+        # Made now, since a capture must not make them.
+        settings.spec.tables(vllm_config.model_config.max_model_len, device)
+        logger.info("longread: %s", settings.describe(most))
+
+    def build(
+        self, common_prefix_len: int, common_attn_metadata: CommonAttentionMetadata, fast_build: bool = False
+    ) -> DualChunkMetadata:
+        common = common_attn_metadata
+        if common.causal is not True:
+            raise NotImplementedError("longread computes causal attention only")
+        sequences, tokens = common.num_reqs, common.num_actual_tokens
+        starts, lengths = common.query_start_loc[: sequences + 1], common.seq_lens[:sequences]
+        places = torch.arange(tokens, dtype=torch.int32, device=self.device)
+        # Beyond the last query, in a padded step, it is the last sequence, and no slot.
+        sequence = torch.searchsorted(starts[1:], places, right=True).clamp_(max=sequences - 1)
+        ahead = lengths - starts[1:]  # position minus place
+        positions = self._positions[:tokens]
+        positions.copy_(places + ahead[sequence])
+        host_starts = common.query_start_loc_cpu[: sequences + 1].tolist()
+        known = common.seq_lens_cpu_upper_bound  # exact wherever a prompt is read, and only there it is used
+        if known is None and lengths.device.type == "cpu":
+            known = lengths
+        host = None if known is None else (host_starts, known[:sequences].tolist())
+        return DualChunkMetadata(
+            tokens=tokens,
+            batch=Batch(
+                block_table=common.block_table_tensor[:sequences],
+                query_starts=starts,
+                lengths=lengths,
+                max_query=common.max_query_len,
+                max_length=common.max_seq_len,
+                host=host,
+            ),
+            slots=common.slot_mapping[:tokens],
+            positions=positions,
+            queries=[end - start for start, end in zip(host_starts, host_starts[1:], strict=False)],
+        )
+
+
+class DualChunkImpl(AttentionImpl[DualChunkMetadata]):
+    """Attention of one layer."""
+
+    def __init__(
+        self,
+        num_heads: int,
+        head_size: int,
+        scale: float,
+        num_kv_heads: int | None = None,
+        alibi_slopes: list[float] | None = None,
+        sliding_window: int | None = None,
+        kv_cache_dtype: str = "auto",
+        logits_soft_cap: float | None = None,
+        attn_type: str = AttentionType.DECODER,
+        kv_sharing_target_layer_name: str | None = None,
+        *,
+        layer_idx: int,
+        dual_chunk_attention_config: dict[str, Any],
+        **others: Any,
+    ) -> None:
+        unknown = {
+            "ALiBi": alibi_slopes,
+            "a sliding window": sliding_window,
+            "a soft cap of the logits": logits_soft_cap,
+            f"{attn_type} attention": None if attn_type == AttentionType.DECODER else attn_type,
+            "K/V shared between layers": kv_sharing_target_layer_name,
+            "attention sinks": others.get("sinks"),
+        }
+        if asked := [name for name, value in unknown.items() if value is not None]:
+            raise NotImplementedError(f"longread does not compute {' and '.join(asked)}, which this model has")
+        config = get_current_vllm_config()
+        settings = settings_of(config).of_rank(get_tensor_model_parallel_rank(), num_heads)
+        self.num_heads, self.head_size, self.scale = num_heads, head_size, float(scale)
+        self.num_kv_heads = num_kv_heads or num_heads
+        self.kv_cache_dtype = kv_cache_dtype
+        self.sliding_window = None
+        self._layer = layer_idx
+        self._settings = settings
+        self._spec: DCASpec = settings.spec
+        if self._spec.head_dim != head_size:
+            raise ValueError(f"a layer has heads of {head_size}; the model's config says {self._spec.head_dim}")
+        if abs(self.scale - head_size**-0.5) > 1e-6 * self.scale:
+            self._spec = replace(self._spec, softmax_scale=self.scale)
+
+    def forward(
+        self,
+        layer: Any,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        kv_cache: Tensor,
+        attn_metadata: DualChunkMetadata | None,
+        output: Tensor,
+        output_scale: Tensor | None = None,
+        output_block_scale: Tensor | None = None,
+    ) -> Tensor:
+        """Write K and V of this step's tokens, and attend.
+
+        Args:
+            query: [tokens, heads, head_size], not rotated.
+            key, value: [tokens, K/V heads, head_size], K not rotated.
+            kv_cache: [pages, K/V heads, page size, 2 · head_size] of any strides.
+            attn_metadata: None in a run that only measures memory.
+            output: [tokens, heads, head_size], written.
+        """
+        if output_scale is not None or output_block_scale is not None:
+            raise NotImplementedError("longread does not quantize attention's output")
+        if attn_metadata is None:
+            return output.fill_(0)
+        step, kv = attn_metadata, self._paged(layer, kv_cache)
+        rows = slice(step.tokens)
+        dca_write(
+            key[rows], value[rows], kv, step.slots, step.positions, self._spec, max_length=step.batch.max_length
+        )
+        dca_prefill(
+            query[rows],
+            kv,
+            step.batch,
+            self._spec,
+            sparsity=step.sparsity(self._settings, self._layer),
+            out=output[rows],
+        )
+        return output
+
+    def _paged(self, layer: Any, kv_cache: Tensor) -> PagedKV:
+        cache = kv_cache.view(torch.float8_e4m3fn) if kv_cache.dtype == torch.uint8 else kv_cache
+        k, v = cache.transpose(1, 2).split(self.head_size, dim=-1)
+        return PagedKV(k, v, layer._k_scale_float, layer._v_scale_float)
+
+
+def settings_of(config: VllmConfig) -> Settings:
+    """Of the model that vLLM is building or running."""
+    model = config.model_config
+    return Settings.of(cast(Any, model.hf_text_config), config.additional_config, None)

@@ -1,0 +1,43 @@
+"""No rotation where vLLM has one: `kernels` rotates K when it is written, and Q for each region that it looks at.
+
+vLLM's own DualChunkRotaryEmbedding makes five copies of Q, whose tables lie on CUDA whatever the platform.
+"""
+
+from typing import Any
+
+from torch import Tensor
+from vllm.model_executor.custom_op import CustomOp
+from vllm.model_executor.layers.rotary_embedding import DualChunkRotaryEmbedding
+
+
+@CustomOp.register_oot(name="DualChunkRotaryEmbedding")
+class Unrotated(DualChunkRotaryEmbedding):
+    """Hands Q and K on as they are. `DCASpec`, from the model's config, says how they are to be rotated."""
+
+    def __init__(
+        self,
+        head_size: int,
+        rotary_dim: int,
+        max_position_embeddings: int,
+        base: float,
+        is_neox_style: bool,
+        dtype: object,
+        **_: Any,
+    ) -> None:
+        # Not the parent's, which makes the tables.
+        CustomOp.__init__(self)
+        if rotary_dim != head_size or not is_neox_style:
+            raise ValueError(
+                f"Dual Chunk Attention rotates {rotary_dim} of {head_size} dimensions here"
+                f"{'' if is_neox_style else ', in pairs of neighbours'}; longread rotates all of them, in two halves"
+            )
+
+    def forward_native(
+        self, positions: Tensor, query: Tensor, key: Tensor, offsets: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        return query, key
+
+    forward_cuda = forward_native
+
+    def extra_repr(self) -> str:
+        return "rotated in attention"

@@ -1,0 +1,79 @@
+"""What runs for one model: from its config, and from what the user asked for."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ...kernels import Budgets, DCASpec, KernelError
+
+KEY = "longread"
+
+
+class Asked(BaseModel):
+    """The settings that `vllm serve --additional-config '{"longread": {...}}'` takes."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    sparse: bool | None = None
+    """Sparse prefill. By default as the checkpoint says: with `sparse_attention_config.json` beside its weights."""
+    sparse_threshold: int | None = Field(default=None, ge=0)
+    """Prompts up to this long are dense."""
+    temperature: Literal["query", "none"] | None = None
+    """Of attention beyond the trained window. By default "query" for a model whose config names that window."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the attention of a model computes.
+
+    Raises:
+        ValueError: when made, with what does not fit.
+    """
+
+    spec: DCASpec
+    budgets: Budgets | None
+    """None: dense prefill."""
+
+    @classmethod
+    def of(cls, config: Any, additional: Any, folder: Path | str | None) -> Self:
+        """From a Hugging Face config, vLLM's `additional_config`, and the folder of the weights if there is one."""
+        given = additional.get(KEY, {}) if isinstance(additional, dict) else {}
+        try:
+            asked = Asked.model_validate(given)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise ValueError(
+                f"--additional-config: {'.'.join(map(str, (KEY, *first['loc'])))}: {first['msg']}"
+            ) from error
+        dual_chunk = dict(config.dual_chunk_attention_config)
+        if asked.sparse is not None:
+            dual_chunk["sparse_attention_enabled"] = asked.sparse
+        if asked.sparse_threshold is not None:
+            dual_chunk["sparse_attention_threshold"] = asked.sparse_threshold
+        try:
+            return cls(
+                DCASpec.from_config(config, temperature=asked.temperature),
+                Budgets.from_config(
+                    dual_chunk, folder, layers=config.num_hidden_layers, heads=config.num_attention_heads
+                ),
+            )
+        except KernelError as error:
+            raise ValueError(f"longread: {error}") from error
+
+    def of_rank(self, rank: int, heads: int) -> Self:
+        """What one tensor-parallel rank of so many query heads computes."""
+        first = rank * heads
+        return replace(self, budgets=self.budgets and self.budgets.of_heads(slice(first, first + heads)))
+
+    def describe(self, tokens: int) -> str:
+        """One line for the log. `tokens`: the most of a chunk."""
+        spec = self.spec
+        sparse = "dense prefill"
+        if self.budgets is not None:
+            sparse = f"sparse prefill of prompts above {self.budgets.threshold:,} tokens"
+        return (
+            f"Dual Chunk Attention, chunk {spec.chunk_size:,} and local {spec.local_size:,}; {sparse}; "
+            f"up to {tokens:,} tokens a step; temperature {spec.temperature}"
+        )
