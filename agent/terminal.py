@@ -3,7 +3,7 @@
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from rich.table import Column, Table
 from rich.text import Text
 
-from ..serving.events import Convert, Delta, Download, ObtainEvent, Prefill, Usage, Waiting
+from ..serving.events import Convert, Delta, Download, Prefill, ServeEvent, Starting, Usage, Waiting
 from .citations import sources
 from .control import encodable
 
@@ -141,7 +141,7 @@ class _Loading:
 
 @contextmanager
 def preparing() -> Iterator["_Preparing"]:
-    """Bars for what the embedded engine does before it can answer: download, conversion, loading."""
+    """Bars for what a model does before it can answer: download, conversion, the start of a server."""
     with _Bars() as bars:
         yield _Preparing(bars)
 
@@ -150,8 +150,10 @@ class _Preparing:
     def __init__(self, bars: _Bars):
         self._bars = bars
 
-    def __call__(self, event: ObtainEvent) -> None:
+    def __call__(self, event: ServeEvent) -> None:
         match event:
+            case Starting(name=name, what=what, seconds=seconds):
+                self._bars.show(name, f"{name}: {what}", None, None, f"{seconds:.0f} s")
             case Download(name=name, done=done, total=total):
                 of = f"/{total / 2**20:,.0f}" if total else ""
                 self._bars.show(name, f"downloading {name}", done, total, f"{done / 2**20:,.0f}{of} MiB")
@@ -283,9 +285,17 @@ def config_table(config: "Config") -> Table:
     return rows(("setting", "value", "from", "what it is"), config.table())
 
 
-def rows(headings: Iterable[str], body: Iterable[Iterable[str | Text]]) -> Table:
-    """A table whose cells are folded, never cut: names and paths are there to be copied."""
-    table = Table(*(Column(heading, overflow="fold") for heading in headings), box=None, pad_edge=False)
+def rows(headings: Iterable[str], body: Iterable[Iterable[str | Text]], *, numbers: Collection[int] = ()) -> Table:
+    """A table whose cells are folded, never cut: names and paths are there to be copied.
+
+    Args:
+        numbers: columns that are set flush right.
+    """
+    columns = (
+        Column(heading, overflow="fold", justify="right" if index in numbers else "left")
+        for index, heading in enumerate(headings)
+    )
+    table = Table(*columns, box=None, pad_edge=False)
     for row in body:
         table.add_row(*(printable(cell) if isinstance(cell, str) else cell for cell in row))
     return table

@@ -9,6 +9,7 @@ is that of the last chunk of each length, the mean over layers, heads and querie
 
 import argparse
 import time
+from collections.abc import Iterator
 from statistics import median
 from typing import Any
 
@@ -56,7 +57,7 @@ def seconds(model: Any, ids: torch.Tensor) -> float:
     return time.perf_counter() - started
 
 
-def sparse_against_dense(model: Any, encode: Any, text: list[int], longest: int) -> list[dict[str, Any]]:
+def sparse_against_dense(model: Any, encode: Any, text: list[int], longest: int) -> Iterator[dict[str, Any]]:
     """Read in turns; at each length what was taken so far, recall, the share of keys, and whether the key is known."""
     key = PassKey.of(longest)
     prompt = [*encode(INTRODUCTION), *text[:KEY_AT], *encode(key.needle), *text[KEY_AT:]]
@@ -66,7 +67,6 @@ def sparse_against_dense(model: Any, encode: Any, text: list[int], longest: int)
     for budget in BUDGETS:
         sides[" + ".join(map(str, budget))] = Reader(model, spec, uniform(model, *budget), room=room)
     taken = dict.fromkeys(sides, 0.0)
-    results = []
     for at in range(0, longest, CHUNK):
         chunk, end = prompt[at : at + CHUNK], at + CHUNK
         for side, reader in sides.items():
@@ -81,9 +81,7 @@ def sparse_against_dense(model: Any, encode: Any, text: list[int], longest: int)
             found["sides"][side] = {"seconds": taken[side], "known": known, "log_probability": log_probability}
             if reader.budgets is not None and end > reader.budgets.threshold:
                 found["sides"][side] |= means(sides["dense"].observe(reader.budgets, chunk))
-        results.append(found)
-        print(found, flush=True)
-    return results
+        yield found
 
 
 def means(seen: list[Observation]) -> dict[str, float]:
@@ -106,9 +104,19 @@ def main() -> None:
     for row in first:
         theirs, ours = median(row["transformers"]), median(row["longread"])
         rows.append([f"{row['tokens']:,}", f"{theirs:.1f}", f"{ours:.1f}", f"{theirs / ours:.2f}×"])
-    print(report.table(["tokens", "transformers", "longread", "faster"], rows))
+    print(report.table(["tokens", "transformers", "longread", "faster"], rows), flush=True)
 
-    second = sparse_against_dense(model, encode, text, asked.longest)
+    results: dict[str, Any] = {
+        "machine": report.machine("torch", "transformers"),
+        "chunk": CHUNK,
+        "threads": torch.get_num_threads(),
+        "against_transformers": first,
+        "sparse_against_dense": [],
+    }
+    second = results["sparse_against_dense"]
+    for found in sparse_against_dense(model, encode, text, asked.longest):
+        second.append(found)
+        print(f"Read {found['tokens']:,} tokens; kept in {report.keep('cpu', results)}", flush=True)
     print(f"\nThe whole prefill in chunks of {CHUNK:,}, dense and with budgets of columns + diagonals a head\n")
     rows = []
     for row in second:
@@ -126,17 +134,6 @@ def main() -> None:
                 ]
             )
     print(report.table(["tokens", "attention", "seconds", "faster", "keys computed", "recall", "pass key known"], rows))
-    path = report.keep(
-        "cpu",
-        {
-            "machine": report.machine("torch", "transformers"),
-            "chunk": CHUNK,
-            "threads": torch.get_num_threads(),
-            "against_transformers": first,
-            "sparse_against_dense": second,
-        },
-    )
-    print(f"Written to {path}")
 
 
 if __name__ == "__main__":

@@ -40,4 +40,4 @@ class Batch:
     prompt_lengths: Tensor | None = None
     """[sequences] int32: n of the "prompt" temperature, which alone needs it."""
     host: tuple[Sequence[int], Sequence[int]] | None = None
-    """`query_starts` and `lengths` on the host, where known: sparse prefill asks a GPU for them otherwise, and waits."""
+    """`query_starts` and `lengths` on the host, where known: sparse prefill asks the device otherwise, and waits."""

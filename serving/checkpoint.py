@@ -9,6 +9,7 @@ from .errors import ModelUnusable
 from .events import ObtainEvent
 from .models import Sampling, find, obtain
 from .prefix import fingerprint
+from .shape import STRETCH, stretch
 
 if TYPE_CHECKING:
     import torch
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 
 ARCHITECTURES = ("llama", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe")
 DTYPES = ("float32", "bfloat16", "float16")
-STRETCH = 4
-"""Times its own window that Dual Chunk Attention takes a model to without training (arXiv 2402.17463)."""
 # Their tables of rotations change with the length of the prompt, and with them every cached key.
 _MOVING_ROPE = ("dynamic", "longrope")
 
@@ -142,7 +141,8 @@ def spec_of(config: "PretrainedConfig", window: int, name: str) -> "DCASpec":
     if spec.chunk_size is not None or not 0 < window <= STRETCH * limit:
         most = f", and up to {STRETCH * limit:,} by Dual Chunk Attention" if spec.chunk_size is None else ""
         raise ModelUnusable(f"a window of {window:,} tokens was asked for; {name} has {limit:,}{most}")
-    return replace(spec, chunk_size=limit, local_size=limit // 8)
+    chunk, local = stretch(limit)
+    return replace(spec, chunk_size=chunk, local_size=local)
 
 
 def budgets_of(folder: Path, config: "PretrainedConfig") -> "Budgets | None":

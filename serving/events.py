@@ -79,5 +79,16 @@ class Convert(_Event):
     name: str
 
 
+class Starting(_Event):
+    """A server is on its way up."""
+
+    name: str
+    what: str
+    """What it is doing, in its own log's words or ours."""
+    seconds: float
+
+
 ObtainEvent = Download | Convert
 """What `longread.serving.models.obtain` reports."""
+ServeEvent = ObtainEvent | Starting
+"""What `longread.serving.launch.launch` reports."""

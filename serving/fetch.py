@@ -71,13 +71,25 @@ def from_hub(repo: str, report: Report) -> Path:
     Raises:
         ModelNotFound: it is not there, or the hub cannot be reached and the cache does not have it.
     """
+    return _asked_of_hub(
+        repo,
+        lambda hub: hub.snapshot_download(repo, allow_patterns=_HUB_FILES, tqdm_class=_reporting_bar(repo, report)),
+    )
+
+
+def config_from_hub(repo: str) -> Path:
+    """The config.json of a hub repository, in Hugging Face's own cache. Raises as `from_hub` does."""
+    return _asked_of_hub(repo, lambda hub: hub.hf_hub_download(repo, "config.json"))
+
+
+def _asked_of_hub(repo: str, ask: Callable[[Any], str]) -> Path:
     try:
-        from huggingface_hub import snapshot_download
+        import huggingface_hub
         from huggingface_hub.errors import LocalEntryNotFoundError, RepositoryNotFoundError
     except ImportError as error:
         raise _missing_extra(repo) from error
     try:
-        return Path(snapshot_download(repo, allow_patterns=_HUB_FILES, tqdm_class=_reporting_bar(repo, report)))
+        return Path(ask(huggingface_hub))
     except RepositoryNotFoundError as error:
         raise ModelNotFound(
             f"{repo} is not on the hub, or is private or gated: check the name, or set HF_TOKEN to a token "

@@ -5,7 +5,7 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -221,6 +221,21 @@ def obtain(model: str | Path, *, on_event: Callable[[ObtainEvent], None] | None 
     raise ModelNotFound(
         f"There is no model {name!r}: it is no name in the catalogue, no folder, no GGUF file and no hub id. {hint}"
     )
+
+
+def config_of(model: str | Path) -> dict[str, Any]:
+    """The contents of a model's config.json, without its weights where the hub has it.
+
+    Raises:
+        ModelNotFound, ModelUnusable: see `obtain`.
+    """
+    entry = find(str(model))
+    repo = str(entry.source if entry is not None else model)
+    if (entry is None or entry.kind == "hub") and _HUB_ID.fullmatch(repo) and not Path(model).expanduser().exists():
+        file = fetch.config_from_hub(repo)
+    else:
+        file = obtain(model) / "config.json"
+    return json.loads(file.read_text(encoding="utf-8"))
 
 
 def installed() -> dict[str, Path]:

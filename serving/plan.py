@@ -6,7 +6,7 @@ of one chunk, what our attention takes beside them, and the runtime's own share.
 
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, Self
 
@@ -16,14 +16,18 @@ from .shape import ModelShape
 GIB = 1 << 30
 CHUNKS = (131_072, 65_536, 32_768, 16_384, 8_192, 4_096, 2_048)
 """Tokens of a prefill chunk, tried from the largest: fewer chunks, fewer passes over the weights."""
+CPU_CHUNKS = (4_096, 2_048, 1_024)
+"""On a CPU, where a chunk takes seconds, and all else waits for it."""
 UTILIZATION = 0.95
 """The share of a GPU's memory that vLLM is given."""
 RUNTIME = 1.5 * GIB
 """Of each GPU, assumed: CUDA's context, the libraries' workspaces, communication buffers."""
 PAGE = 128
+TOOL_CALLS = ("--enable-auto-tool-choice", "--tool-call-parser", "hermes")
 SEQUENCES = 8
 """Requests at once. Memory is planned for one of the full length; shorter ones share it."""
 _STEP = 1024
+_CPU = "CPU"
 
 _MEMORY = {
     "H100": 80, "H800": 80, "H200": 141, "H20": 96, "B200": 180, "A100": 80, "A800": 80, "A40": 48, "A10": 24,
@@ -70,15 +74,26 @@ class Gpus:
             raise Unplannable(f"{text!r} has no GPU, or one without memory")
         return found
 
+    @classmethod
+    def cpu(cls, memory: int) -> Self:
+        """A machine without a GPU, of so many bytes of free memory."""
+        return cls(_CPU, max(1, memory // GIB), 1)
+
     @property
     def total(self) -> int:
         return self.count * self.nodes
 
     @property
+    def is_cpu(self) -> bool:
+        return self.name == _CPU
+
+    @property
     def fp8(self) -> bool:
-        return self.name.upper() not in _NO_FP8
+        return not self.is_cpu and self.name.upper() not in _NO_FP8
 
     def __str__(self) -> str:
+        if self.is_cpu:
+            return f"a CPU with {self.memory} GiB free"
         nodes = f"{self.nodes} nodes of " if self.nodes > 1 else ""
         return f"{nodes}{self.count} × {self.name} with {self.memory} GiB"
 
@@ -89,10 +104,16 @@ class Precision:
 
     fp8_weights: bool = False
     fp8_kv: bool = False
+    bits: int = 16
+    """Of all else."""
+
+    @property
+    def bytes(self) -> int:
+        return self.bits // 8
 
     @property
     def kv_bytes(self) -> int:
-        return 1 if self.fp8_kv else 2
+        return 1 if self.fp8_kv else self.bytes
 
 
 @dataclass(frozen=True)
@@ -138,9 +159,11 @@ class Request:
     """What is to be planned for.
 
     Args:
-        model: as `vllm serve` is to be told.
+        model: its name.
         tokens: of prompt and answer together.
         chunk: None takes the largest of `CHUNKS` that fits.
+        target: what `vllm serve` is to be told, where that is another name.
+        flags: of `vllm serve`, that the model needs at this length.
     """
 
     model: str
@@ -149,6 +172,8 @@ class Request:
     gpus: Gpus
     precision: Precision = Precision()
     chunk: int | None = None
+    target: str = ""
+    flags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -205,9 +230,10 @@ def plan(request: Request) -> Plan:
 
 def layout(request: Request, tp: int, pp: int) -> Layout:
     """What one way takes: with the largest chunk that fits, or the smallest if none does."""
-    chunks = [request.chunk] if request.chunk else [chunk for chunk in CHUNKS if chunk < 2 * request.tokens]
+    sizes = CPU_CHUNKS if request.gpus.is_cpu else CHUNKS
+    chunks = [request.chunk] if request.chunk else [chunk for chunk in sizes if chunk < 2 * request.tokens]
     tried: list[Layout] = []
-    for chunk in chunks or [CHUNKS[-1]]:
+    for chunk in chunks or [sizes[-1]]:
         tried.append(Layout(tp, pp, chunk, need(request, tp, pp, chunk), int(request.gpus.memory * GIB * UTILIZATION)))
         if tried[-1].fits:
             break
@@ -219,42 +245,48 @@ def need(request: Request, tp: int, pp: int, chunk: int) -> Need:
     shape, precision = request.shape, request.precision
     pages = -(-request.tokens // PAGE)
     return Need(
-        weights=shape.weights(tp, pp, linear_bits=8 if precision.fp8_weights else None),
+        weights=shape.weights(tp, pp, bits=precision.bits, linear_bits=8 if precision.fp8_weights else None),
         kv=pages * PAGE * shape.kv_per_token(tp, pp, kv_bytes=precision.kv_bytes),
-        activations=shape.activations(min(chunk, request.tokens), tp),
+        activations=shape.activations(min(chunk, request.tokens), tp, act_bytes=precision.bytes),
         attention=shape.attention(request.tokens, tp),
     )
 
 
 def commands(request: Request, chosen: Layout) -> list[tuple[str, str]]:
     """What to type, and on which node."""
-    arguments = serve_arguments(request, chosen)
+    arguments = [*serve_arguments(request, chosen), *TOOL_CALLS]
+    target = request.target or request.model
     nodes = -(-chosen.gpus // request.gpus.count)
     if nodes == 1:
-        return [("", _line(["vllm", "serve", request.model, *arguments]))]
+        return [("", shlex.join(["vllm", "serve", target, *arguments]))]
     found = []
     for rank in range(nodes):
         across = ["--nnodes", str(nodes), "--node-rank", str(rank), "--master-addr", "FIRST_NODE_ADDRESS"]
         headless = ["--headless"] if rank else []
         where = "on the first node" if not rank else f"on node {rank + 1}"
-        found.append((where, _line(["vllm", "serve", request.model, *arguments, *across, *headless])))
+        found.append((where, shlex.join(["vllm", "serve", target, *arguments, *across, *headless])))
     return found
 
 
 def serve_arguments(request: Request, chosen: Layout) -> list[str]:
-    """The flags of `vllm serve` for a layout."""
-    values: Mapping[str, object] = {
+    """The flags of `vllm serve` that a layout sets."""
+    values: dict[str, object] = {
         "--max-model-len": request.tokens,
         "--max-num-batched-tokens": chosen.chunk,
         "--max-num-seqs": SEQUENCES,
-        "--tensor-parallel-size": chosen.tp if chosen.tp > 1 else None,
-        "--pipeline-parallel-size": chosen.pp if chosen.pp > 1 else None,
-        "--quantization": "fp8" if request.precision.fp8_weights else None,
-        "--kv-cache-dtype": "fp8" if request.precision.fp8_kv else None,
-        "--gpu-memory-utilization": UTILIZATION,
     }
+    if request.gpus.is_cpu:
+        # All that is free but a reserve would be taken otherwise. Twice the longest prompt keeps the last book, too.
+        values["--kv-cache-memory-bytes"] = min(2 * chosen.need.kv, chosen.need.kv + max(0, chosen.headroom))
+        values["--dtype"] = "float32" if request.precision.bits == 32 else "bfloat16"
+    else:
+        values["--tensor-parallel-size"] = chosen.tp if chosen.tp > 1 else None
+        values["--pipeline-parallel-size"] = chosen.pp if chosen.pp > 1 else None
+        values["--quantization"] = "fp8" if request.precision.fp8_weights else None
+        values["--kv-cache-dtype"] = "fp8" if request.precision.fp8_kv else None
+        values["--gpu-memory-utilization"] = UTILIZATION
     flags = [part for flag, value in values.items() if value is not None for part in (flag, str(value))]
-    return [*flags, "--enable-auto-tool-choice", "--tool-call-parser", "hermes"]
+    return [*flags, *request.flags]
 
 
 def _layouts(request: Request) -> Iterator[Layout]:
@@ -296,23 +328,22 @@ def _remedies(request: Request) -> Iterator[Remedy]:
             ("FP8 weights (--quantization fp8)", replace(request, precision=weights)),
             ("FP8 weights and K/V cache", replace(request, precision=Precision(True, True))),
         ]
-    for more in (gpus.count + 1, 2 * gpus.count, 4 * gpus.count):
-        name = f"{more - gpus.count} more GPU{'s' * (more - gpus.count > 1)} in each node"
-        single.append((name if gpus.nodes > 1 else name.removesuffix(" in each node"), _with_gpus(request, more)))
+    for more in () if gpus.is_cpu else (gpus.count + 1, 2 * gpus.count, 4 * gpus.count):
+        single.append((_more(more - gpus.count, gpus), _with_gpus(request, more)))
     if gpus.fp8:
         both = replace(request, precision=Precision(True, True))
-        single.append((f"FP8 weights and K/V cache, and {gpus.count} more GPUs", _with_gpus(both, 2 * gpus.count)))
+        single.append((f"FP8 weights and K/V cache, and {_more(gpus.count, gpus)}", _with_gpus(both, 2 * gpus.count)))
     for change, changed in single:
         if changed != request and any(one.fits for one in _layouts(changed)):
             yield Remedy(change, changed)
 
 
+def _more(count: int, gpus: Gpus) -> str:
+    return f"{count} more GPU{'s' * (count > 1)}{' in each node' * (gpus.nodes > 1)}"
+
+
 def _with_gpus(request: Request, count: int) -> Request:
     return replace(request, gpus=replace(request.gpus, count=count))
-
-
-def _line(arguments: Iterable[str]) -> str:
-    return shlex.join(arguments)
 
 
 def describe(found: Plan) -> tuple[Sequence[str], list[Sequence[str]]]:
@@ -321,7 +352,7 @@ def describe(found: Plan) -> tuple[Sequence[str], list[Sequence[str]]]:
     def gib(size: float) -> str:
         return f"{size / GIB:.1f}"
 
-    columns = ("TP", "PP", "chunk", "weights", "K/V", "activations", "attention", "runtime", "total", "headroom", "")
+    columns = ("TP", "PP", "chunk", "weights", "K/V", "activ.", "attn.", "other", "total", "left", "")
     rows: list[Sequence[str]] = []
     for one in found.layouts:
         state: Literal["chosen", "fits", "too large"] = "fits" if one.fits else "too large"

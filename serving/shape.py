@@ -4,13 +4,15 @@ Tensor parallelism (TP) shares out heads and the inner dimension of MLPs; pipeli
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from .errors import ModelUnusable
 
 _VOCABULARY_PAD = 64
 """vLLM rounds the rows of an embedding up to a multiple of this on each rank."""
+STRETCH = 4
+"""Times its own window that Dual Chunk Attention takes a model to without training (arXiv 2402.17463)."""
 FAMILIES = ("llama", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe")
 
 
@@ -81,6 +83,13 @@ class ModelShape:
             )
         except KeyError as error:
             raise ModelUnusable(f"config.json has no {error.args[0]}") from error
+
+    def stretched(self, tokens: int) -> "ModelShape":
+        """The same model, taken to so many tokens by Dual Chunk Attention; itself where that is not to be done."""
+        if tokens <= self.window or self.span is not None or tokens > STRETCH * self.window:
+            return self
+        chunk, local = stretch(self.window)
+        return replace(self, window=tokens, chunk=chunk, span=chunk - local)
 
     @property
     def parameters(self) -> int:
@@ -164,6 +173,11 @@ class ModelShape:
     def _embedding(self, tp: int) -> int:
         rows = self.vocabulary if tp == 1 else -(-self.vocabulary // tp // _VOCABULARY_PAD) * _VOCABULARY_PAD
         return rows * self.hidden
+
+
+def stretch(window: int) -> tuple[int, int]:
+    """chunk_size and local_size of Dual Chunk Attention for a model that was not trained for it."""
+    return window, window // 8
 
 
 _QWEN3_MOE = {

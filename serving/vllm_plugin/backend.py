@@ -1,6 +1,7 @@
 """The attention backend: `kernels.ops` on vLLM's paged cache."""
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import torch
@@ -149,7 +150,7 @@ class DualChunkMetadataBuilder(AttentionMetadataBuilder[DualChunkMetadata]):
             ),
             slots=common.slot_mapping[:tokens],
             positions=positions,
-            queries=[end - start for start, end in zip(host_starts, host_starts[1:], strict=False)],
+            queries=[end - start for start, end in pairwise(host_starts)],
         )
 
 
@@ -224,9 +225,7 @@ class DualChunkImpl(AttentionImpl[DualChunkMetadata]):
             return output.fill_(0)
         step, kv = attn_metadata, self._paged(layer, kv_cache)
         rows = slice(step.tokens)
-        dca_write(
-            key[rows], value[rows], kv, step.slots, step.positions, self._spec, max_length=step.batch.max_length
-        )
+        dca_write(key[rows], value[rows], kv, step.slots, step.positions, self._spec, max_length=step.batch.max_length)
         dca_prefill(
             query[rows],
             kv,

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 from vllm.model_executor.custom_op import CustomOp
-from vllm.model_executor.layers.rotary_embedding import DualChunkRotaryEmbedding
+from vllm.model_executor.layers.rotary_embedding.dual_chunk_rope import DualChunkRotaryEmbedding
 
 
 @CustomOp.register_oot(name="DualChunkRotaryEmbedding")

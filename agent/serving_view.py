@@ -1,0 +1,104 @@
+"""What `agent plan` and `agent serve` print."""
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from rich.text import Text
+
+from ..serving import served
+from ..serving.errors import ServerError
+from ..serving.plan import GIB, Plan, describe
+from . import terminal
+
+if TYPE_CHECKING:
+    from ..serving.served import Served
+
+
+def show_plan(found: Plan) -> None:
+    """The table of what fits, and the command; or what would have to change."""
+    request = found.request
+    terminal.out.print(
+        Text(f"{request.model}, {request.tokens:,} tokens, on {request.gpus}. GiB on the GPU that holds most:")
+    )
+    columns, rows = describe(found)
+    terminal.out.print(terminal.rows(columns, rows, numbers=range(len(columns) - 1)))
+    terminal.out.print()
+    if found.chosen is not None:
+        for where, command in found.commands:
+            if where:
+                terminal.out.print(Text(f"{where}:"))
+            terminal.out.print(Text(command, style="bold"), soft_wrap=True)
+        if found.longest > request.tokens:
+            terminal.note(f"Up to {found.longest:,} tokens would fit.")
+        return
+    longest = f"The longest prompt that does is {found.longest:,} tokens." if found.longest else "Not even its weights."
+    terminal.out.print(Text(f"{request.tokens:,} tokens do not fit. {longest}"))
+    for remedy in found.remedies:
+        terminal.out.print(Text(f"They would with {remedy.change}."))
+
+
+def plan_as_json(found: Plan) -> str:
+    """A plan for other programs."""
+
+    def layout(one: Any) -> dict[str, Any]:
+        return {**asdict(one), "total": one.need.total, "headroom": one.headroom, "fits": one.fits}
+
+    return json.dumps(
+        {
+            "model": found.request.model,
+            "tokens": found.request.tokens,
+            "gpus": asdict(found.request.gpus),
+            "precision": asdict(found.request.precision),
+            "chosen": None if found.chosen is None else layout(found.chosen),
+            "layouts": [layout(one) for one in found.layouts],
+            "longest": found.longest,
+            "remedies": [remedy.change for remedy in found.remedies],
+            "commands": [{"where": where, "command": command} for where, command in found.commands],
+        },
+        indent=2,
+    )
+
+
+def show_served(found: "Served") -> None:
+    """Where a server is."""
+    terminal.out.print(Text(f"{found.model} answers at {found.url}"))
+    cache = f", a K/V cache of {found.kv_tokens:,} tokens" if found.kv_tokens else ""
+    terminal.note(f"window {found.window:,} tokens{cache}; process {found.pid}; log {found.log}")
+
+
+def show_all(servers: "list[Served]") -> None:
+    """The servers that are running."""
+    if not servers:
+        terminal.note("No server is running here: start one with agent serve MODEL.")
+        return
+    terminal.out.print(
+        terminal.rows(
+            ("model", "address", "window", "K/V cache", "memory", "process", "log"),
+            (
+                (
+                    one.model,
+                    one.url,
+                    f"{one.window:,}",
+                    f"{one.kv_tokens:,}" if one.kv_tokens else "starting",
+                    f"{one.memory() / GIB:.1f} GiB",
+                    str(one.pid),
+                    str(one.log),
+                )
+                for one in servers
+            ),
+        )
+    )
+
+
+def stop(model: str | None) -> None:
+    """End a server, the only one if none is named.
+
+    Raises:
+        ServerError: there is none, or several and none is named.
+    """
+    found = served.find(model)
+    if found is None:
+        raise ServerError(f"No server of {model} is running here." if model else "No server is running here.")
+    served.stop(found)
+    terminal.note(f"stopped {found.model}")
