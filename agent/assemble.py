@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..serving import models
+from ..serving import models, served
+from ..serving.errors import LongreadError
 from ..serving.events import ObtainEvent
 from . import terminal
 from .config import Config, Settings
@@ -91,6 +92,28 @@ def llm(settings: Settings, *, on_event: Callable[[ObtainEvent], None] | None = 
     }
 
 
+def with_running_server(config: Config) -> Config:
+    """The settings, with the server that `agent serve` started here, if no other is set and it has the model asked for.
+
+    Raises:
+        ServerError: several run, and no model is named.
+    """
+    settings = config.settings
+    if settings.server or settings.device:  # a device is for the embedded model
+        return config
+    try:
+        found = served.find(settings.model)
+    except LongreadError as error:
+        raise ConfigError(f"{error} Say so with --model, or --device for the embedded model.") from error
+    if found is None or found.kv_tokens is None:
+        return config
+    origin = f"started with agent serve {found.model}"
+    return Config(
+        settings=settings.model_copy(update={"server": found.url, "model": found.model}),
+        origins={**config.origins, "server": origin, "model": origin},
+    )
+
+
 def reader(
     config: Config,
     files: Sequence[str],
@@ -104,6 +127,7 @@ def reader(
     Raises:
         LongreadError: see `corpus`; or the model cannot be had.
     """
+    config = with_running_server(config)
     settings = config.settings
     # What is wrong at a glance first, then the model, then the files: a wrong name of a file should not cost the
     # loading of a model, nor a wrong address the reading of a book.
@@ -158,7 +182,7 @@ def counting(settings: Settings) -> tuple[Tokenizer, int | None]:
 
 def dry_run(config: Config, files: Sequence[str], question: str, *, as_json: bool, **choice: Any) -> bool:
     """Print what a question would take of the model's window, and return whether it fits. The model is not run."""
-    settings = config.settings
+    settings = with_running_server(config).settings
     tokenizer, window = counting(settings)
     loaded = corpus(settings, files, tokenizer=tokenizer, **choice)
     prompt = measure(

@@ -218,11 +218,16 @@ class LongReader(Agent):
             reserve=self.max_tokens,
             system="\n\n".join([self._system, *system]),
         )
-        yield from self._call_llm(
+        for response in self._call_llm(
             [Message(role=m["role"], content=m["content"]) for m in prompt.messages],
             # Qwen-Agent would otherwise cut the prompt at 58,000 tokens without a word.
             extra_generate_cfg={"max_input_tokens": -1, "max_tokens": self.max_tokens, **generate},
-        )
+        ):
+            extra = response[-1].extra or {}
+            if read := extra.get("read"):  # a server that shows how far it is
+                done = min(read, prompt.tokens)
+                response[-1].extra = {"prefill": Prefill(done=done, total=prompt.tokens, cached=0).model_dump()}
+            yield response
 
     def _answer(self, question: str, text: str, conversation: list[ChatMessage], extra: dict[str, Any]) -> Answer:
         cited, unknown = marks(text, self.corpus)

@@ -204,6 +204,8 @@ def _start(folder: Path, model: str, found: Plan, options: Options, port: int, l
         arguments.append("--enforce-eager")  # compiling takes a minute, and gains nothing on long prompts
         cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
         environment.setdefault("VLLM_CPU_OMP_THREADS_BIND", ",".join(map(str, cores)))
+    if (entry := models.find(model)) is not None:  # what clients that send no settings get
+        arguments += ["--override-generation-config", entry.sampling.model_dump_json()]
     if options.sparse is not None:
         arguments += ["--additional-config", json.dumps({"longread": {"sparse": options.sparse}})]
     if options.kv_disk is not None:

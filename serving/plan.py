@@ -16,7 +16,7 @@ from .shape import ModelShape
 GIB = 1 << 30
 CHUNKS = (131_072, 65_536, 32_768, 16_384, 8_192, 4_096, 2_048)
 """Tokens of a prefill chunk, tried from the largest: fewer chunks, fewer passes over the weights."""
-CPU_CHUNKS = (4_096, 2_048, 1_024)
+CPU_CHUNK, CPU_SPARSE_CHUNK = 1_024, 4_096
 """On a CPU, where a chunk takes seconds, and all else waits for it."""
 UTILIZATION = 0.95
 """The share of a GPU's memory that vLLM is given."""
@@ -230,7 +230,9 @@ def plan(request: Request) -> Plan:
 
 def layout(request: Request, tp: int, pp: int) -> Layout:
     """What one way takes: with the largest chunk that fits, or the smallest if none does."""
-    sizes = CPU_CHUNKS if request.gpus.is_cpu else CHUNKS
+    sizes = CHUNKS
+    if request.gpus.is_cpu:
+        sizes = (CPU_SPARSE_CHUNK if request.shape.sparse else CPU_CHUNK,)
     chunks = [request.chunk] if request.chunk else [chunk for chunk in sizes if chunk < 2 * request.tokens]
     tried: list[Layout] = []
     for chunk in chunks or [sizes[-1]]:

@@ -15,6 +15,7 @@ from ..errors import ConfigError
 from ..tokens import Tokenizer
 from .cost import dropped, estimate, usage
 from .messages import to_openai, to_tool_choice, to_tools
+from .reading import ReadingMeter
 from .refusals import broken_off, message, no_stream, one_line, reason, silence, translate
 from .served_tokenizer import server_tokenizer
 from .server import ServedModel, Server, list_models, only_model
@@ -46,7 +47,8 @@ class EndpointChat(BaseFnCallModel):
             truncation on, which is off here.
 
     Each list of messages that `chat` yields is cumulative. Until the first token, `extra` of its one empty message is
-    `{"waiting": seconds}`, a few times a second; in the last list `extra` of the first message has `usage` (the fields
+    `{"waiting": seconds, "read": tokens}`, a few times a second, with None where the server does not show how much of
+    the prompt it has read; in the last list `extra` of the first message has `usage` (the fields
     of `longread.serving.events.Usage`) and `finish_reason`. Closing the iterator closes the connection, and with it
     the server stops.
 
@@ -131,6 +133,7 @@ class EndpointChat(BaseFnCallModel):
         answer = Answer()
         started = latest = time.perf_counter()
         first: float | None = None
+        meter = ReadingMeter(self.server)
         try:
             with closing(arrivals(lambda: self._chunks(body), min(_TICK_SECONDS, self.timeout / 4))) as batches:
                 for batch in batches:
@@ -141,7 +144,7 @@ class EndpointChat(BaseFnCallModel):
                     if not batch and waited > self.timeout:
                         raise silence(self.server, answer.characters, self.timeout)
                     if first is None:
-                        yield answer.messages(waiting=time.perf_counter() - started)
+                        yield answer.messages(waiting=time.perf_counter() - started, read=meter.poll())
                     else:
                         yield answer.messages()
         except LongreadError:
