@@ -38,6 +38,9 @@ _POLL_SECONDS = 0.3
 
 Report = Callable[[ServeEvent], None]
 
+_started: list["subprocess.Popen[bytes]"] = []
+"""They outlive us on purpose, which Python takes for an oversight when it collects one."""
+
 
 @dataclass(frozen=True)
 class Options:
@@ -117,6 +120,7 @@ def launch(model: str, options: Options | None = None, *, on_event: Report | Non
         log = path_of(model, ".log")
         log.parent.mkdir(parents=True, exist_ok=True)
         process = _start(folder, model, found, options, port, log)
+        _started.append(process)
         served = Served(
             model=model,
             pid=process.pid,

@@ -216,7 +216,7 @@ def plan(request: Request) -> Plan:
     if not 0 < request.tokens <= shape.window:
         raise Unplannable(f"{request.tokens:,} tokens are asked for; {request.model} has a window of {shape.window:,}")
     if (request.precision.fp8_weights or request.precision.fp8_kv) and not gpus.fp8:
-        raise Unplannable(f"FP8 is asked for, and a {gpus.name} does not compute with it")
+        raise Unplannable(f"FP8 is asked for, which {gpus.name} has not: leave it out, or choose others")
     layouts = sorted(_layouts(request), key=lambda one: (not one.fits, -one.gpus, -one.tp))
     chosen = layouts[0] if layouts and layouts[0].fits else None
     return Plan(

@@ -1,0 +1,30 @@
+"""How far a server has read, from its metrics."""
+
+import pytest
+
+from longread.agent.llm.reading import ReadingMeter, tokens_in_use
+from longread.agent.llm.server import Server
+from scripted_server import ScriptedServer
+
+METRICS = """
+vllm:num_requests_running{engine="0",model_name="m"} 1.0
+vllm:kv_cache_usage_perc{engine="0",model_name="m"} 0.25
+vllm:cache_config_info{_size="True",block_size="128",hash_block_size="None",num_gpu_blocks="192"} 1.0
+"""
+
+
+def test_one_request_holds_what_is_in_use() -> None:
+    assert tokens_in_use(METRICS) == 48 * 128
+
+
+@pytest.mark.parametrize(
+    "text", ["", METRICS.replace("} 1.0\nvllm:kv", "} 2.0\nvllm:kv"), METRICS.replace("block_size", "blocks"), "<html>"]
+)
+def test_where_nothing_can_be_said(text: str) -> None:
+    assert tokens_in_use(text) is None
+
+
+def test_a_server_without_metrics_is_asked_once(scripted_server: ScriptedServer) -> None:
+    meter = ReadingMeter(Server(scripted_server.url))
+    assert meter.poll() is None
+    assert meter._silent

@@ -1,0 +1,193 @@
+"""The planner: what a model takes, what fits, and what would have to change."""
+
+import json
+import shlex
+from pathlib import Path
+
+import pytest
+from safetensors import safe_open
+
+from longread.serving.errors import ModelUnusable
+from longread.serving.models import CATALOGUE
+from longread.serving.plan import GIB, Gpus, Precision, Request, Unplannable, describe, plan
+from longread.serving.shape import SHAPES, ModelShape
+
+SEVEN, FOURTEEN = SHAPES["qwen2.5-7b-1m"], SHAPES["qwen2.5-14b-1m"]
+MILLION = 1_000_000
+
+
+def request(name: str, tokens: int, gpus: str, **changes: object) -> Request:
+    return Request(name, SHAPES[name], tokens, Gpus.parse(gpus), **changes)  # type: ignore[arg-type]
+
+
+# Shapes
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_shapes_have_the_published_number_of_parameters(name: str) -> None:
+    published = {entry.parameters for entry in CATALOGUE.values() if entry.name.startswith(name)}
+    assert published == {SHAPES[name].parameters}
+
+
+def test_a_real_checkpoint_has_the_parameters_that_its_config_says(small_model: Path) -> None:
+    shape = ModelShape.from_config(json.loads((small_model / "config.json").read_text()))
+    with safe_open(small_model / "model.safetensors", "pt") as file:
+        sizes = [file.get_slice(name).get_shape() for name in file.keys()]  # noqa: SIM118
+    assert shape.parameters == sum(rows * (rest[0] if rest else 1) for rows, *rest in sizes)
+
+
+@pytest.mark.parametrize("family", ["qwen3", "llama", "llama-mqa", "qwen3_moe"])
+def test_every_family_is_counted(tiny_models: dict[str, Path], family: str) -> None:
+    shape = ModelShape.from_config(json.loads((tiny_models[family] / "config.json").read_text()))
+    with safe_open(tiny_models[family] / "model.safetensors", "pt") as file:
+        names = [name for name in file.keys() if not (family == "llama-mqa" and name.endswith("o_proj.bias"))]  # noqa: SIM118
+        sizes = [file.get_slice(name).get_shape() for name in names]
+    assert shape.parameters == sum(rows * (rest[0] if rest else 1) for rows, *rest in sizes)
+
+
+def test_the_blogs_figures() -> None:
+    """71 GB of activations of the 7B's MLPs at a million tokens, and 96.7% less in chunks of 32,768."""
+    assert round(SEVEN.mlp_activations(MILLION) / GIB) == 71
+    assert round(100 * (1 - SEVEN.mlp_activations(32_768) / SEVEN.mlp_activations(MILLION)), 1) == 96.7
+    assert max(SEVEN.tensor_parallel_sizes()) == 4
+    assert max(FOURTEEN.tensor_parallel_sizes()) == 8
+    assert (SEVEN.kv_per_token(), FOURTEEN.kv_per_token()) == (57_344, 196_608)
+
+
+def test_the_blogs_totals_are_enough() -> None:
+    assert plan(request("qwen2.5-7b-1m", MILLION, "4xA-30")).chosen  # 120 GB
+    assert plan(request("qwen2.5-14b-1m", MILLION, "8xA-40")).chosen  # 320 GB
+
+
+def test_shares_add_up() -> None:
+    whole = SEVEN.weights(1, 1)
+    assert whole == 2 * SEVEN.parameters
+    assert 4 * SEVEN.weights(4, 1) == pytest.approx(whole, rel=1e-3)
+    assert SEVEN.weights(1, 1, linear_bits=8) < 0.6 * whole
+    assert SEVEN.kv_per_token(4, 1) * 4 == SEVEN.kv_per_token() == SEVEN.kv_per_token(1, 4) * 4
+    assert SEVEN.kv_per_token(8, 1) == SEVEN.kv_per_token(4, 1)  # a head cannot be split
+    assert SEVEN.kv_per_token(kv_bytes=1) * 2 == SEVEN.kv_per_token()
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"model_type": "gpt2"}, "a gpt2 model cannot be planned for"),
+        ({"model_type": "qwen2"}, "config.json has no hidden_size"),
+        ({"model_type": "qwen3_moe", "decoder_sparse_step": 2}, "a mixture of experts in some layers only"),
+    ],
+)
+def test_configs_that_cannot_be_planned_for(config: dict[str, object], message: str) -> None:
+    with pytest.raises(ModelUnusable, match=message):
+        ModelShape.from_config(config)
+
+
+# GPUs
+
+
+def test_gpus_are_read() -> None:
+    assert Gpus.parse("4xH100-80") == Gpus("H100", 80, 4)
+    assert Gpus.parse("H200") == Gpus("H200", 141, 1)
+    assert Gpus.parse("2x8xh20") == Gpus("h20", 96, 8, 2)
+    assert Gpus.parse("1xMine-24GB") == Gpus("Mine", 24, 1)
+
+
+@pytest.mark.parametrize("text", ["", "4x", "H100-", "0xH100", "xH100", "4xNoSuch", "-80"])
+def test_gpus_that_are_none(text: str) -> None:
+    with pytest.raises(Unplannable):
+        Gpus.parse(text)
+
+
+# Plans
+
+
+def test_a_million_tokens_on_four_h100() -> None:
+    found = plan(request("qwen2.5-7b-1m", MILLION, "4xH100-80"))
+    assert found.chosen is not None
+    assert (found.chosen.tp, found.chosen.pp, found.chosen.chunk) == (4, 1, 131_072)
+    [(where, command)] = found.commands
+    arguments = shlex.split(command)
+    assert where == ""
+    assert arguments[:3] == ["vllm", "serve", "qwen2.5-7b-1m"]
+    assert arguments[arguments.index("--tensor-parallel-size") + 1] == "4"
+    assert arguments[arguments.index("--max-model-len") + 1] == "1000000"
+    assert {(one.tp, one.pp) for one in found.layouts} == {(1, 1), (1, 2), (1, 3), (1, 4), (2, 1), (2, 2), (4, 1)}
+
+
+def test_one_gpu_gets_a_smaller_chunk() -> None:
+    found = plan(request("qwen2.5-7b-1m", MILLION, "H100"))
+    assert found.chosen is not None
+    assert found.chosen.chunk == 32_768
+    assert found.chosen.headroom >= 0
+
+
+def test_what_does_not_fit_gets_the_longest_and_remedies() -> None:
+    found = plan(request("qwen2.5-7b-1m", MILLION, "RTX4090"))
+    assert found.chosen is None
+    assert found.commands == []
+    assert 100_000 < found.longest < 200_000
+    assert plan(request("qwen2.5-7b-1m", found.longest, "RTX4090")).chosen
+    assert not plan(request("qwen2.5-7b-1m", found.longest + 1024, "RTX4090")).chosen
+    for remedy in found.remedies:
+        assert plan(remedy.request).chosen, remedy.change
+    assert [remedy.change for remedy in found.remedies] == [
+        "3 more GPUs",
+        "FP8 weights and K/V cache, and 1 more GPU",
+    ]
+
+
+def test_the_cheapest_remedy_comes_first() -> None:
+    large_chunks = plan(request("qwen2.5-7b-1m", 300_000, "A-40", chunk=131_072))
+    assert large_chunks.remedies[0].change == "a smaller chunk"
+    assert plan(request("qwen2.5-7b-1m", 450_000, "A-40")).remedies[0].change == "FP8 K/V cache (--kv-cache-dtype fp8)"
+
+
+def test_heads_stay_within_a_node() -> None:
+    found = plan(request("qwen3-235b-a22b", 262_144, "2x8xH100"))
+    assert found.chosen is not None
+    assert (found.chosen.tp, found.chosen.pp) == (4, 4)
+    assert [where for where, _ in found.commands] == ["on the first node", "on node 2"]
+    assert "--headless" in found.commands[1][1]
+    assert "--headless" not in found.commands[0][1]
+
+
+def test_a_cpu_keeps_what_it_is_told_in_float32(small_model: Path) -> None:
+    shape = ModelShape.from_config(json.loads((small_model / "config.json").read_text()))
+    found = plan(Request("small", shape, 8192, Gpus.cpu(8 * GIB), Precision(bits=32)))
+    assert found.chosen is not None
+    assert found.chosen.need.weights == 4 * shape.parameters
+    arguments = shlex.split(found.commands[0][1])
+    assert arguments[arguments.index("--dtype") + 1] == "float32"
+    assert "--gpu-memory-utilization" not in arguments
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"tokens": 0}, "0 tokens are asked for"),
+        ({"tokens": 2_000_000}, "2,000,000 tokens are asked for; qwen2.5-7b-1m has a window of 1,010,000"),
+        (
+            {"gpus": "A100", "precision": Precision(fp8_kv=True)},
+            "FP8 is asked for, which A100 has not",
+        ),
+    ],
+)
+def test_questions_without_an_answer(changes: dict[str, object], message: str) -> None:
+    values: dict[str, object] = {"tokens": MILLION, "gpus": "H100", **changes}
+    with pytest.raises(Unplannable, match=message):
+        plan(request("qwen2.5-7b-1m", **values))  # type: ignore[arg-type]
+
+
+def test_a_stretched_model_is_planned_beyond_its_window() -> None:
+    shape = ModelShape(2, 64, 4, 2, 16, 96, 1000, 8192)
+    taken = shape.stretched(16_384)
+    assert (taken.window, taken.chunk, taken.span) == (16_384, 8192, 7168)
+    assert shape.stretched(8192) is shape
+    assert shape.stretched(100_000) is shape
+
+
+def test_the_table_has_a_row_a_layout() -> None:
+    found = plan(request("qwen2.5-7b-1m", MILLION, "2xH100"))
+    columns, rows = describe(found)
+    assert all(len(row) == len(columns) for row in rows)
+    assert [row[-1] for row in rows] == ["chosen", "fits", "fits"]
