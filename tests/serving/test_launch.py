@@ -47,7 +47,10 @@ def ask(url: str, body: dict[str, object]) -> dict[str, object]:
         return json.load(answer)
 
 
-def test_it_comes_up_says_what_runs_and_is_found_again(server: tuple[served.Served, list[ServeEvent]]) -> None:
+def test_it_comes_up_says_what_runs_and_is_found_again(
+    server: tuple[served.Served, list[ServeEvent]], home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LONGREAD_CACHE_DIR", str(home))
     found, events = server
     said = [event.what for event in events if isinstance(event, Starting)]
     assert "starting" in said
