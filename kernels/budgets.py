@@ -113,7 +113,7 @@ class Budgets:
         }
         path = None if folder is None else Path(folder) / FILE
         if patterns := dual_chunk.get("sparse_attention_config"):
-            origin = "sparse_attention_config"
+            origin = "sparse_attention_config" if folder is None else f"{folder}/config.json"
             budgets = cls.from_layers(patterns, origin, **settings)
         elif path is not None and path.is_file():
             origin = str(path)

@@ -159,7 +159,7 @@ def budgets_of(folder: Path, config: "PretrainedConfig") -> "Budgets | None":
             dual_chunk, folder, layers=config.num_hidden_layers, heads=config.num_attention_heads
         )
     except KernelError as error:
-        raise ModelUnusable(f"{folder}: {error}") from error
+        raise ModelUnusable(str(error)) from error
 
 
 def load_model(

@@ -124,7 +124,13 @@ class TestTaken:
         dual_chunk = {"chunk_size": 2048, "local_size": 128, "sparse_attention_threshold": 500}
         edit_json(copy / "config.json", dual_chunk_attention_config=dual_chunk)
         assert budgets_of(copy, load_config(copy)) is None
+        edit_json(copy / "config.json", dual_chunk_attention_config={**dual_chunk, "sparse_attention_enabled": True})
+        assert budgets_of(copy, load_config(copy)).layers[2].slash == (6096,) * 4  # type: ignore[union-attr]
+        edit_json(copy / "config.json", dual_chunk_attention_config=dual_chunk)
         Budgets.uniform(2, 4, vertical=40, slash=200).write(copy / "sparse_attention_config.json")
+        with pytest.raises(ModelUnusable, match="is for 2 layers of 4 heads; the model has 3 of 4"):
+            budgets_of(copy, load_config(copy))
+        Budgets.uniform(3, 4, vertical=40, slash=200).write(copy / "sparse_attention_config.json")
         found = budgets_of(copy, load_config(copy))
         assert found is not None
         assert (found.threshold, found.layers[1].vertical) == (500, (40,) * 4)
