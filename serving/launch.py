@@ -38,9 +38,6 @@ _POLL_SECONDS = 0.3
 
 Report = Callable[[ServeEvent], None]
 
-_started: list["subprocess.Popen[bytes]"] = []
-"""They outlive us on purpose, which Python takes for an oversight when it collects one."""
-
 
 @dataclass(frozen=True)
 class Options:
@@ -120,7 +117,6 @@ def launch(model: str, options: Options | None = None, *, on_event: Report | Non
         log = path_of(model, ".log")
         log.parent.mkdir(parents=True, exist_ok=True)
         process = _start(folder, model, found, options, port, log)
-        _started.append(process)
         served = Served(
             model=model,
             pid=process.pid,
@@ -135,6 +131,9 @@ def launch(model: str, options: Options | None = None, *, on_event: Report | Non
         except BaseException:
             stop(served)
             raise
+        finally:
+            if process.returncode is None:
+                process.returncode = 0  # it outlives us on purpose, which Python would take for an oversight
         served = served.model_copy(update={"kv_tokens": tokens})
         record(served)
         return served
