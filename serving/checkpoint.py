@@ -9,7 +9,7 @@ from .errors import ModelUnusable
 from .events import ObtainEvent
 from .models import Sampling, find, obtain
 from .prefix import fingerprint
-from .shape import STRETCH, stretch
+from .shape import FAMILIES, STRETCH, stretch
 
 if TYPE_CHECKING:
     import torch
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from ..kernels import Budgets, DCASpec
     from .chat_tokenizer import ChatTokenizer
 
-ARCHITECTURES = ("llama", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe")
 DTYPES = ("float32", "bfloat16", "float16")
 # Their tables of rotations change with the length of the prompt, and with them every cached key.
 _MOVING_ROPE = ("dynamic", "longrope")
@@ -102,9 +101,9 @@ def load_config(folder: Path) -> "PretrainedConfig":
             f"{folder}: transformers cannot read config.json: {_first_line(error)}. If it is damaged, delete the "
             "folder to fetch the model anew"
         ) from error
-    if config.model_type not in ARCHITECTURES:
+    if config.model_type not in FAMILIES:
         raise ModelUnusable(
-            f"{folder} is a {config.model_type} model; the embedded engine runs {', '.join(ARCHITECTURES)}. "
+            f"{folder} is a {config.model_type} model; the embedded engine runs {', '.join(FAMILIES)}. "
             "Serve it, and use it as an endpoint"
         )
     if any(kind != "full_attention" for kind in getattr(config, "layer_types", None) or ()):

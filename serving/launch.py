@@ -1,6 +1,6 @@
 """A model served by vLLM, as a process of its own: planned, started, watched until it answers, and found again.
 
-served = launch("qwen2.5-7b-1m", tokens=1_000_000, on_event=print)
+served = launch("qwen2.5-7b-1m", Options(tokens=1_000_000), on_event=print)
 ...  # any OpenAI client at served.url
 stop(served)
 """

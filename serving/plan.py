@@ -23,6 +23,7 @@ UTILIZATION = 0.95
 RUNTIME = 1.5 * GIB
 """Of each GPU, assumed: CUDA's context, the libraries' workspaces, communication buffers."""
 PAGE = 128
+"""Tokens of a page of the K/V cache: as many as a tile of keys has, which then is one run of memory."""
 TOOL_CALLS = ("--enable-auto-tool-choice", "--tool-call-parser", "hermes")
 SEQUENCES = 8
 """Requests at once. Memory is planned for one of the full length; shorter ones share it."""

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-import time
 from pathlib import Path
 
 import psutil
@@ -112,8 +111,7 @@ def stop(served: Served) -> None:
         family = [process, *_children(process)]
         with contextlib.suppress(psutil.Error):
             process.send_signal(signal.SIGTERM)
-        deadline = time.monotonic() + _STOP_SECONDS
-        _, alive = psutil.wait_procs(family, timeout=max(0.0, deadline - time.monotonic()))
+        _, alive = psutil.wait_procs(family, timeout=_STOP_SECONDS)
         for member in alive:
             with contextlib.suppress(psutil.Error):
                 member.kill()

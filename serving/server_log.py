@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 
 _PREFIX = re.compile(r"^(?:\(\S+(?: pid=\d+)?\) )?(?:(?:INFO|WARNING|ERROR|DEBUG) [\d-]+ [\d:]+ \[[^\]]*\] )?")
+_KV_TOKENS = re.compile(r"KV cache size: ([\d,]+) tokens")
 _STAGES = (
     # (what a line has, what is happening from there on)
     (re.compile(r"Initializing a V1 LLM engine"), "starting the engine"),
@@ -12,10 +13,9 @@ _STAGES = (
     (re.compile(r"Loading weights took"), "preparing the model"),
     (re.compile(r"Warming up model|torch\.compile|Compiling a graph"), "compiling"),
     (re.compile(r"Capturing CUDA graphs"), "capturing CUDA graphs"),
-    (re.compile(r"KV cache size: ([\d,]+) tokens"), "a K/V cache of {} tokens"),
+    (_KV_TOKENS, "a K/V cache of {} tokens"),
     (re.compile(r"Application startup complete"), "ready"),
 )
-_KV_TOKENS = re.compile(r"KV cache size: ([\d,]+) tokens")
 _OUT_OF_MEMORY = re.compile(
     r"out of memory|OutOfMemory|No available memory for the cache blocks|larger than the available KV cache memory"
     r"|is less than (?:desired|requested)|Cannot allocate memory|DefaultCPUAllocator",

@@ -98,12 +98,6 @@ class ModelShape:
             self.layers * (self._linear(1) + self._small()) + self.hidden + self._embedding(1) * (1 if self.tied else 2)
         )
 
-    @property
-    def active_parameters(self) -> int:
-        """Those that one token is multiplied with in the layers: half the FLOPs of a token, attention aside."""
-        experts = 3 * self.hidden * self.intermediate * (self.experts - self.experts_per_token)
-        return self.layers * (self._linear(1) - (experts if self.experts else 0))
-
     def weights(self, tp: int, pp: int, *, bits: int = 16, linear_bits: int | None = None) -> int:
         """Bytes on the GPU that holds most.
 

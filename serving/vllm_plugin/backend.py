@@ -24,15 +24,13 @@ from vllm.v1.attention.backends.registry import AttentionBackendEnum
 from vllm.v1.kv_cache_layout import KVCacheLayout
 
 from ...kernels import Batch, DCASpec, PagedKV, dca_prefill, dca_write
+from ..plan import PAGE
 from .settings import Settings
 
 if TYPE_CHECKING:
     from vllm.v1.kv_cache_interface import KVCacheSpec
 
 logger = init_logger("vllm.longread")  # vLLM shows what its own loggers say
-
-PAGE = 128
-"""Tokens: as many as a tile of keys has, which then is one run of memory."""
 
 
 def check_choice() -> None:
