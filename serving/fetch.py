@@ -4,6 +4,7 @@ Each lands in its folder by one rename, under a lock that dies with its process:
 at any moment leaves nothing that looks finished.
 """
 
+import contextlib
 import hashlib
 import io
 import os
@@ -157,8 +158,7 @@ def _pip_download(name: str, wheel: "Wheel", temporary: Path, report: Report) ->
         try:
             while pip.poll() is None:
                 time.sleep(_POLL_SECONDS)
-                done = max((_size(path) for path in temporary.rglob("*.whl")), default=0)
-                report(Download(name=name, done=min(done, wheel.size), total=wheel.size))
+                report(Download(name=name, done=min(_largest_wheel(temporary), wheel.size), total=wheel.size))
         except BaseException:
             pip.terminate()
             pip.wait()
@@ -176,11 +176,15 @@ def _pip_download(name: str, wheel: "Wheel", temporary: Path, report: Report) ->
     return found[0]
 
 
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:  # pip has just moved it
-        return 0
+def _largest_wheel(folder: Path) -> int:
+    """The bytes of the largest wheel below `folder`, where pip makes, moves and removes files and folders meanwhile."""
+    largest = 0
+    for root, _, names in os.walk(folder):  # unlike Path.rglob, passes over a folder that has just gone
+        for name in names:
+            if name.endswith(".whl"):
+                with contextlib.suppress(FileNotFoundError):
+                    largest = max(largest, os.stat(os.path.join(root, name)).st_size)
+    return largest
 
 
 def _check(file: IO[bytes], expected: str, name: str) -> None:

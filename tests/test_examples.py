@@ -13,6 +13,7 @@ One token of the 7B model takes 57,344 bytes of K/V cache in bfloat16.
 Prefill is reading the prompt. Decoding is writing the answer.
 The source code of longread is published under the Apache-2.0 licence.
 """
+QUESTION = "Under which licence is the source code of longread published?"  # which the small model answers shortly
 
 
 @pytest.fixture
@@ -32,21 +33,21 @@ def run(name: str, *arguments: str | Path) -> str:
 
 @pytest.mark.usefixtures("default_model")
 def test_ask_a_book(book: Path) -> None:
-    output = run("ask_a_book.py", book, "Under which licence is the source code of longread published?")
+    output = run("ask_a_book.py", book, QUESTION)
     assert "Apache-2.0" in output
     assert "[book:1]" in output
 
 
 @pytest.mark.usefixtures("default_model")
 def test_stream(book: Path) -> None:
-    output = run("stream.py", book, "What is prefill?", "How many bytes does one token of the 7B model take?")
+    output = run("stream.py", book, QUESTION, "What is reading the prompt called?")
     assert output.count("first token after") == 2
-    assert "> What is prefill?" in output
+    assert f"> {QUESTION}" in output
 
 
 @pytest.mark.usefixtures("default_model")
 def test_custom_agent(book: Path) -> None:
-    output = run("custom_agent.py", book, "What is prefill?")
+    output = run("custom_agent.py", book, QUESTION)
     assert "longread: " in output
     assert "[book:1]" in output
 
@@ -77,7 +78,7 @@ def test_embed_in_fastapi(book: Path, monkeypatch: pytest.MonkeyPatch) -> None:
                 except httpx.ConnectError:
                     assert server.poll() is None, server.stdout and server.stdout.read()
                     time.sleep(0.2)
-            question = {"question": "What is prefill?"}
+            question = {"question": QUESTION}
             answer = client.get(f"{address}/ask", params=question).json()
             streamed = client.get(f"{address}/stream", params=question).text
     finally:
