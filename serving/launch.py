@@ -10,26 +10,25 @@ import os
 import shutil
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from contextlib import contextmanager
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
-from urllib.request import urlopen
 
+import httpx
 import psutil
 
 from . import models
+from .command import Options, command, overrides, target, trained_shape
 from .errors import ModelUnusable, ServerError
 from .events import ServeEvent, Starting
-from .plan import TOOL_CALLS, Gpus, Plan, Precision, Request, plan, serve_arguments
+from .plan import Gpus, Plan, Precision, Request, plan
 from .served import Served, find, path_of, record, stop
 from .server_log import cause, kv_tokens, longread_line, stage
-from .shape import SHAPES, ModelShape
+from .shape import ModelShape
 
 __all__ = ["Options", "launch", "plan_for", "stop"]
 
@@ -37,33 +36,6 @@ _POLL_SECONDS = 0.3
 
 
 Report = Callable[[ServeEvent], None]
-
-
-@dataclass(frozen=True)
-class Options:
-    """How a model is to be served.
-
-    Args:
-        tokens: of prompt and answer together; by default the model's window, or the longest that fits.
-        gpus: those of this machine if None, or its CPU if it has none.
-        sparse: None as the checkpoint says.
-        kv_disk: a folder for K/V of prompts, which outlives the server; `kv_memory_gib` of memory stand before it.
-        extra: more arguments of `vllm serve`.
-    """
-
-    tokens: int | None = None
-    gpus: Gpus | None = None
-    chunk: int | None = None
-    fp8_weights: bool = False
-    fp8_kv: bool = False
-    sparse: bool | None = None
-    host: str = "127.0.0.1"
-    port: int | None = None
-    api_key: str | None = None
-    kv_disk: Path | None = None
-    kv_memory_gib: float = 4.0
-    timeout: float = 1800.0
-    extra: tuple[str, ...] = ()
 
 
 def plan_for(model: str, options: Options, config: dict[str, Any] | None = None) -> Plan:
@@ -82,13 +54,13 @@ def plan_for(model: str, options: Options, config: dict[str, Any] | None = None)
     stretched = shape.stretched(tokens)
     request = Request(
         model=model,
-        target=_target(model),
+        target=target(model),
         shape=stretched,
         tokens=tokens,
         gpus=gpus,
         precision=Precision(options.fp8_weights, options.fp8_kv, bits),
         chunk=options.chunk,
-        flags=_overrides(model, stretched, tokens, config or {}),
+        flags=overrides(model, stretched, tokens, config or {}),
     )
     found = plan(request)
     if options.tokens is None and found.chosen is None and found.longest:
@@ -116,7 +88,7 @@ def launch(model: str, options: Options | None = None, *, on_event: Report | Non
         port = options.port or _free_port(options.host)
         log = path_of(model, ".log")
         log.parent.mkdir(parents=True, exist_ok=True)
-        process = _start(folder, model, found, options, port, log)
+        process = _start(*command(folder, model, found, options, port), log)
         served = Served(
             model=model,
             pid=process.pid,
@@ -160,24 +132,10 @@ def detect() -> Gpus:
     return Gpus.cpu(psutil.virtual_memory().available)
 
 
-def _target(model: str) -> str:
-    """What `vllm serve` is to be told: the hub's name, or the folder, of one in the catalogue."""
-    entry = models.find(model)
-    if entry is None:
-        return model
-    return entry.source if isinstance(entry.source, str) else str(models.installed().get(entry.name, model))
-
-
 def _shape(model: str, config: dict[str, Any] | None) -> ModelShape:
-    if shape := _known(model):
+    if shape := trained_shape(model):
         return shape
     return ModelShape.from_config(models.config_of(model) if config is None else config)
-
-
-def _known(model: str) -> ModelShape | None:
-    """The shape of a model of the catalogue that reaches a million tokens."""
-    entry = models.find(model)
-    return next((shape for name, shape in SHAPES.items() if entry and entry.name.startswith(name)), None)
 
 
 def _check(options: Options) -> None:
@@ -193,57 +151,13 @@ def _check(options: Options) -> None:
         raise ServerError(f"A server on {options.host} can be reached from other machines: give it an --api-key.")
 
 
-def _start(folder: Path, model: str, found: Plan, options: Options, port: int, log: Path) -> "subprocess.Popen[bytes]":
-    """The server's process, in a session of its own: it goes on when we end."""
-    assert found.chosen is not None
-    request = found.request
-    arguments = [
-        "--model", str(folder), "--served-model-name", model, "--host", options.host, "--port", str(port),
-        *serve_arguments(request, found.chosen), *TOOL_CALLS, "--enable-prompt-tokens-details",
-    ]  # fmt: skip
-    # What lies in the current folder is not to be imported: it may be called `agent`, or be an old longread.
-    environment = {**os.environ, "PYTHONSAFEPATH": "1"}
-    if request.gpus.is_cpu:
-        arguments.append("--enforce-eager")  # compiling takes a minute, and gains nothing on long prompts
-        cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
-        environment.setdefault("VLLM_CPU_OMP_THREADS_BIND", ",".join(map(str, cores)))
-    if (entry := models.find(model)) is not None:  # what clients that send no settings get
-        arguments += ["--override-generation-config", entry.sampling.model_dump_json()]
-    if options.sparse is not None:
-        arguments += ["--additional-config", json.dumps({"longread": {"sparse": options.sparse}})]
-    if options.kv_disk is not None:
-        tiers = [{"type": "fs", "root_dir": str(options.kv_disk.expanduser().resolve())}]
-        connector = {"kv_connector_extra_config": {"secondary_tiers": tiers}}
-        arguments += ["--kv-offloading-size", str(options.kv_memory_gib), "--kv-transfer-config", json.dumps(connector)]
-        environment["PYTHONHASHSEED"] = "0"  # blocks are found again by their hashes
-    if options.api_key:
-        environment["VLLM_API_KEY"] = options.api_key  # not an argument: those can be read by everyone
-    # Not the `vllm` command: vllm-cpu's looks for a distribution called vllm, and dies.
-    command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", *arguments, *options.extra]
+def _start(arguments: list[str], environment: dict[str, str], log: Path) -> "subprocess.Popen[bytes]":
+    """A process in a session of its own: it goes on when we end."""
     with log.open("wb") as file:
         return subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, env=environment,
+            arguments, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, env=environment,
             start_new_session=True,
         )  # fmt: skip
-
-
-def _overrides(model: str, shape: ModelShape, tokens: int, config: dict[str, Any]) -> tuple[str, ...]:
-    """Flags that take the checkpoint's config to a length beyond its own, if this one is.
-
-    Args:
-        config: empty where only the catalogue was asked.
-    """
-    entry = models.find(model)
-    window = config.get("max_position_embeddings") or (entry.trained_window if entry else 0)
-    if tokens <= window or shape.span is None or config.get("dual_chunk_attention_config"):
-        return ()
-    if not config and entry is not None and isinstance(entry.source, str) and "-1M" in entry.source:
-        return ()  # those have it in their config.json
-    dual_chunk = {"chunk_size": shape.chunk, "local_size": shape.chunk - shape.span}
-    if _known(model):  # trained for it: Qwen3-2507, whose config.json leaves it out
-        dual_chunk["original_max_position_embeddings"] = window
-    overrides = {"max_position_embeddings": tokens, "dual_chunk_attention_config": dual_chunk}
-    return ("--hf-overrides", json.dumps(overrides))
 
 
 def _watch(
@@ -278,9 +192,8 @@ def _lines(log: Any) -> Iterator[str]:
 
 def _answers(url: str) -> bool:
     try:
-        with closing(urlopen(url.removesuffix("/v1") + "/health", timeout=5)) as answer:
-            return answer.status == 200
-    except (URLError, OSError):
+        return httpx.get(url.removesuffix("/v1") + "/health", timeout=5).status_code == 200
+    except httpx.TransportError:
         return False
 
 
