@@ -147,7 +147,7 @@ class Answer:
         if self.text or self.reasoning or not self.calls:
             messages.append(Message(ASSISTANT, self.text, reasoning_content=self.reasoning or None))
         for number, call in enumerate(self.calls.values()):
-            function = FunctionCall(call.name, call.arguments or "{}")
+            function = FunctionCall(call.name, _arguments(call.arguments))
             call_id = call.id or f"call_{number}"
             messages.append(Message(ASSISTANT, "", function_call=function, extra={"function_id": call_id}))
         if extra:
@@ -157,6 +157,18 @@ class Answer:
     @property
     def characters(self) -> int:
         return len(self.text) + len(self.reasoning) + sum(len(call.arguments) for call in self.calls.values())
+
+
+def _arguments(text: str) -> str:
+    """The arguments of a call as they came; an object that was encoded twice is decoded once.
+
+    What is no object is the tool's to refuse: it knows its parameters, and the model reads what it says.
+    """
+    with suppress(ValueError):
+        inner = json.loads(text) if text.startswith('"') else None
+        if isinstance(inner, str) and isinstance(json.loads(inner), dict):
+            return inner
+    return text or "{}"
 
 
 def _text(content: Any) -> str:

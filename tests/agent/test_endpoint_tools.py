@@ -1,5 +1,7 @@
 """Tool calls through the endpoint model: as servers stream them, and as Qwen-Agent's agents use them."""
 
+import json
+
 import pytest
 from qwen_agent.agent import BasicAgent
 from qwen_agent.agents import Assistant, FnCallAgent
@@ -62,6 +64,19 @@ def call_chunk(**fields) -> dict:
             [call_chunk(index=0, id="a", function={"name": "weather", "arguments": '"Paris"'})],
             [("a", "weather", '"Paris"')],
             id="arguments that are a JSON string pass through",
+        ),
+        pytest.param(
+            [
+                call_chunk(index=0, id="a", function={"name": "weather", "arguments": '"{\\"city\\":'}),
+                call_chunk(index=0, function={"arguments": ' \\"Paris\\"}"'}),
+            ],
+            [("a", "weather", '{"city": "Paris"}')],
+            id="an object encoded twice",
+        ),
+        pytest.param(
+            [call_chunk(index=0, id="a", function={"name": "weather", "arguments": '"{\\"city'})],
+            [("a", "weather", '"{\\"city')],
+            id="arguments that were cut off pass through",
         ),
         pytest.param(
             [call_chunk(index=0, id="a", function={"name": "weather"})],
@@ -153,6 +168,20 @@ def test_qwen_agents_call_tools_through_it(scripted_server: ScriptedServer, endp
     assert [m["role"] for m in history] == ["user", "assistant"] + ["tool"] * len(cities)
     assert [call["id"] for call in history[1]["tool_calls"]] == [m["tool_call_id"] for m in history[2:]]
     assert [m["content"] for m in history[2:]] == [f"Sunny in {city}." for city in cities]
+
+
+@pytest.mark.parametrize("arguments", ['"Paris"', '["Paris"]', '"{\\"town\\": \\"Paris\\"}"', '{"city": 7}'])
+def test_the_model_is_told_that_its_arguments_are_not_what_the_tool_takes(
+    scripted_server: ScriptedServer, endpoint: Endpoint, arguments: str
+):
+    wrong = call_chunk(index=0, id="a", function={"name": "weather", "arguments": arguments})
+    scripted_server.script(Reply([wrong, chunk({}, finish_reason="tool_calls")]), Reply.text("I cannot say."))
+    response = FnCallAgent(llm=endpoint(), function_list=[Weather()]).run_nonstream([Message(USER, "The weather?")])
+    assert response[-1].content == "I cannot say."
+    said, told = scripted_server.chats[1].json["messages"][1:]
+    assert told["role"] == "tool"
+    assert "ValidationError" in told["content"]
+    assert isinstance(json.loads(said["tool_calls"][0]["function"]["arguments"]), dict), "templates walk over them"
 
 
 def test_basic_agent(scripted_server: ScriptedServer, endpoint: Endpoint):
