@@ -142,11 +142,13 @@ class Budgets:
         text = "[\n" + ",\n".join(json.dumps(layer) for layer in layers) + "\n]\n"
         Path(path).write_text(text, encoding="utf-8")
 
+    def apply(self, *, queries: int, length: int) -> bool:
+        """Whether a chunk of so many queries at the end of so many tokens is sparse."""
+        return length > self.threshold and queries >= self.least_queries
+
     def at(self, layer: int, *, queries: int, length: int) -> Sparsity | None:
-        """The budgets for a chunk of so many queries at the end of so many tokens; None when it is to be dense."""
-        if length <= self.threshold or queries < self.least_queries:
-            return None
-        return self.layers[layer]
+        """A layer's budgets for such a chunk; None when it is to be dense."""
+        return self.layers[layer] if self.apply(queries=queries, length=length) else None
 
     def of_heads(self, heads: slice) -> "Budgets":
         """Those of some of the heads: what a tensor-parallel rank needs."""

@@ -14,7 +14,7 @@ from . import operators
 from .dca import DCASpec
 from .errors import KernelError
 from .paged import Batch, PagedKV
-from .selection import Selection, Sparsity
+from .selection import Selection, Sparsity, density
 
 Implementation = Literal["cpu", "triton"]
 
@@ -258,6 +258,42 @@ def sparse_lse(
         out=torch.empty_like(q), lse=lse, q_rotated=q_rotated, prompt_length=prompt_length,
     )  # fmt: skip
     return lse
+
+
+def observe(
+    q: Tensor,
+    kv: PagedKV,
+    block_table: Tensor,
+    length: int,
+    spec: DCASpec,
+    sparsity: Sparsity,
+    *,
+    q_rotated: bool = False,
+    prompt_length: int | None = None,
+    implementation: Implementation | None = None,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Dense attention, and what sparse attention would have made of it. Arguments as for `select`.
+
+    Returns:
+        out [T, Hq, D], dense; recall exp(lse_sparse - lse_dense) [Hq] float32, the mean over these queries; and the
+        share of their causal keys that sparse attention computes, [Hq] float64.
+    """
+    device = q.device
+    batch = Batch(
+        block_table=block_table[None],
+        query_starts=torch.tensor([0, len(q)], dtype=torch.int32, device=device),
+        lengths=torch.tensor([length], dtype=torch.int32, device=device),
+        max_query=len(q),
+        max_length=length,
+        prompt_lengths=None
+        if prompt_length is None
+        else torch.tensor([prompt_length], dtype=torch.int32, device=device),
+    )
+    out, full = dca_prefill(q, kv, batch, spec, q_rotated=q_rotated, return_lse=True, implementation=implementation)
+    among = {"q_rotated": q_rotated, "implementation": implementation}
+    selection = select(q, kv, block_table, length, spec, sparsity, **among)
+    found = sparse_lse(q, kv, block_table, length, spec, selection, prompt_length=prompt_length, **among)
+    return out, (found - full).exp().mean(0), density(selection, start=length - len(q), length=length)
 
 
 def single(queries: int, length: int, device: torch.device, prompt_tokens: int | None = None) -> Batch:

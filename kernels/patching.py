@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from .budgets import Budgets
 from .dca import DCASpec
 from .errors import KernelError
-from .ops import dca_prefill, select, single, sparse_lse
+from .ops import dca_prefill, observe, single
 from .paged import Batch, PagedKV
-from .selection import Sparsity, density
+from .selection import Sparsity
 
 NAME = "longread"
 """Of the attention function in transformers' registry."""
@@ -69,11 +69,9 @@ class Attention:
         sparsity = self.budgets.at(self.layer, queries=queries, length=length) if self.budgets else None
         if self.observe is None or sparsity is None:
             return dca_prefill(q, kv, batch, self.spec, sparsity=sparsity, q_rotated=True)
-        out, full = dca_prefill(q, kv, batch, self.spec, q_rotated=True, return_lse=True)
-        selection = select(q, kv, batch.block_table[0], length, self.spec, sparsity, q_rotated=True)
-        found = sparse_lse(q, kv, batch.block_table[0], length, self.spec, selection, q_rotated=True)
-        shares = density(selection, start=length - queries, length=length)
-        self.observe(Observation(self.layer, queries, (found - full).exp().mean(0), shares))
+        table = batch.block_table[0]
+        out, recall, shares = observe(q, kv, table, length, self.spec, sparsity, q_rotated=True, prompt_length=length)
+        self.observe(Observation(self.layer, queries, recall, shares))
         return out
 
 

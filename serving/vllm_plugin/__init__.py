@@ -20,8 +20,9 @@ def register() -> None:
     if reason is None:
         from vllm.model_executor.layers.attention.attention import Attention
 
-        from . import rotary  # noqa: F401  (registers itself)
+        from . import metrics, rotary  # noqa: F401  (the latter registers itself)
 
+        metrics.show()
         _once(Attention, "__init__", _choosing)
 
 

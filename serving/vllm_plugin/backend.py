@@ -1,5 +1,6 @@
 """The attention backend: `kernels.ops` on vLLM's paged cache."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar, cast
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 import torch
 from torch import Tensor
 from vllm.config import VllmConfig, get_current_vllm_config
-from vllm.distributed.parallel_state import get_tensor_model_parallel_rank
+from vllm.distributed.parallel_state import get_pp_group, get_tensor_model_parallel_rank
 from vllm.logger import init_logger
 from vllm.platforms import current_platform
 from vllm.v1.attention.backend import (
@@ -23,8 +24,10 @@ from vllm.v1.attention.backend import (
 from vllm.v1.attention.backends.registry import AttentionBackendEnum
 from vllm.v1.kv_cache_layout import KVCacheLayout
 
-from ...kernels import Batch, DCASpec, PagedKV, dca_prefill, dca_write
+from ...kernels import Batch, DCASpec, PagedKV, Sparsity, dca_prefill, dca_write
+from ...kernels.ops import observe
 from ..plan import PAGE
+from .metrics import counters
 from .settings import Settings
 
 if TYPE_CHECKING:
@@ -86,19 +89,16 @@ class DualChunkMetadata(AttentionMetadata):
     """[tokens] int64, where K and V go."""
     positions: Tensor
     """[tokens] int32, in their sequences."""
-    queries: list[int]
-    """Of each sequence."""
+    sparse: list[int]
+    """The sequences whose chunk is sparse."""
+    watched: int
+    """The layer that is watched in this step."""
 
-    def sparsity(self, settings: Settings, layer: int) -> Any:
-        """The layer's budgets for each sequence, None where it is dense; None when all are."""
-        if settings.budgets is None or self.batch.host is None:
+    def sparsity(self, budgets: Sparsity) -> list[Sparsity | None] | None:
+        """Of each sequence in a layer with these budgets; None when all are dense."""
+        if not self.sparse:
             return None
-        lengths = self.batch.host[1]
-        found = [
-            settings.budgets.at(layer, queries=queries, length=length)
-            for queries, length in zip(self.queries, lengths, strict=True)
-        ]
-        return found if any(found) else None
+        return [budgets if index in self.sparse else None for index in range(len(self.batch.lengths))]
 
 
 class DualChunkMetadataBuilder(AttentionMetadataBuilder[DualChunkMetadata]):
@@ -113,6 +113,10 @@ class DualChunkMetadataBuilder(AttentionMetadataBuilder[DualChunkMetadata]):
         # Kept from step to step, because a CUDA graph knows it by its address.
         self._positions = torch.zeros(most, dtype=torch.int32, device=device)
         settings = settings_of(vllm_config)
+        self._budgets, self._steps = settings.budgets, 0
+        self._layers = vllm_config.model_config.hf_text_config.num_hidden_layers
+        # Of the ranks, which all read the same chunks, one counts them.
+        self._counts = get_pp_group().is_first_rank and get_tensor_model_parallel_rank() == 0
         # Made now, since a capture must not make them.
         settings.spec.tables(vllm_config.model_config.max_model_len, device)
         logger.info("longread: %s", settings.describe(most))
@@ -132,10 +136,18 @@ class DualChunkMetadataBuilder(AttentionMetadataBuilder[DualChunkMetadata]):
         positions = self._positions[:tokens]
         positions.copy_(places + ahead[sequence])
         host_starts = common.query_start_loc_cpu[: sequences + 1].tolist()
+        queries = [end - start for start, end in pairwise(host_starts)]
         known = common.seq_lens_cpu_upper_bound  # exact wherever a prompt is read, and only there it is used
-        if known is None and lengths.device.type == "cpu":
+        may_be_sparse = self._budgets is not None and common.max_query_len >= self._budgets.least_queries
+        if known is None and (may_be_sparse or lengths.device.type == "cpu"):
             known = lengths
         host = None if known is None else (host_starts, known[:sequences].tolist())
+        sparse = [] if host is None else self._sparse(queries, host[1])
+        self._steps += 1
+        if self._counts:
+            for index, read in enumerate(queries):
+                if read > 1:
+                    counters().chunk(read, sparse=index in sparse)
         return DualChunkMetadata(
             tokens=tokens,
             batch=Batch(
@@ -148,8 +160,13 @@ class DualChunkMetadataBuilder(AttentionMetadataBuilder[DualChunkMetadata]):
             ),
             slots=common.slot_mapping[:tokens],
             positions=positions,
-            queries=[end - start for start, end in pairwise(host_starts)],
+            sparse=sparse,
+            watched=self._steps % self._layers,
         )
+
+    def _sparse(self, queries: list[int], lengths: Sequence[int]) -> list[int]:
+        chunks = enumerate(zip(queries, lengths, strict=True))
+        return [i for i, (read, length) in chunks if self._budgets and self._budgets.apply(queries=read, length=length)]
 
 
 class DualChunkImpl(AttentionImpl[DualChunkMetadata]):
@@ -189,7 +206,7 @@ class DualChunkImpl(AttentionImpl[DualChunkMetadata]):
         self.kv_cache_dtype = kv_cache_dtype
         self.sliding_window = None
         self._layer = layer_idx
-        self._settings = settings
+        self._budgets = settings.budgets and settings.budgets.layers[layer_idx]
         self._spec: DCASpec = settings.spec
         if self._spec.head_dim != head_size:
             raise ValueError(f"a layer has heads of {head_size}; the model's config says {self._spec.head_dim}")
@@ -223,16 +240,30 @@ class DualChunkImpl(AttentionImpl[DualChunkMetadata]):
             return output.fill_(0)
         step, kv = attn_metadata, self._paged(layer, kv_cache)
         rows = slice(step.tokens)
+        sparsity = self._budgets and step.sparsity(self._budgets)
         dca_write(key[rows], value[rows], kv, step.slots, step.positions, self._spec, max_length=step.batch.max_length)
         dca_prefill(
             query[rows],
             kv,
             step.batch,
             self._spec,
-            sparsity=step.sparsity(self._settings, self._layer),
+            sparsity=sparsity,
             out=output[rows],
         )
+        if sparsity and step.watched == self._layer:
+            self._watch(query, kv, step)
         return output
+
+    def _watch(self, query: Tensor, kv: PagedKV, step: DualChunkMetadata) -> None:
+        """Count what the last queries of each sparse chunk would have seen, had it been dense."""
+        budgets, host = self._budgets, step.batch.host
+        assert budgets is not None
+        assert host is not None
+        for index in step.sparse:
+            last = query[host[0][index + 1] - budgets.last_q : host[0][index + 1]]
+            table, length = step.batch.block_table[index], host[1][index]
+            _, recall, keys = observe(last, kv, table, length, self._spec, budgets)
+            counters().observed(float(recall.mean()), float(keys.mean()))
 
     def _paged(self, layer: Any, kv_cache: Tensor) -> PagedKV:
         cache = kv_cache.view(torch.float8_e4m3fn) if kv_cache.dtype == torch.uint8 else kv_cache

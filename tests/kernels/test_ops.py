@@ -21,7 +21,7 @@ from longread.kernels import (
     dca_write,
     reference,
 )
-from longread.kernels.ops import select, single, sparse_lse
+from longread.kernels.ops import observe, select, single, sparse_lse
 from longread.kernels.selection import Selection, choose, density
 
 SPEC = DCASpec(16, 1e4, chunk_size=96, local_size=32, trained_window=50, temperature="query")
@@ -263,6 +263,12 @@ def test_select_is_the_first_stage_of_sparse_prefill() -> None:
     chosen = select(q, kv, torch.zeros(1, dtype=torch.int32), 200, SPEC, budgets)
     lse = sparse_lse(q, kv, torch.zeros(1, dtype=torch.int32), 200, SPEC, chosen)
     torch.testing.assert_close(lse, attend(q, k, v, SPEC, sparsity=budgets)[1], rtol=0, atol=1e-6)
+    out, recall, keys = observe(q[-70:], kv, torch.zeros(1, dtype=torch.int32), 200, SPEC, budgets)
+    dense, full = attend(q, k, v, SPEC)
+    torch.testing.assert_close(out, dense[-70:])
+    torch.testing.assert_close(recall, (lse - full)[-70:].exp().mean(0))
+    torch.testing.assert_close(keys, density(chosen, start=130, length=200))
+    assert 0 < float(keys.max()) < 1
 
 
 # As torch operators

@@ -1,0 +1,124 @@
+"""`agent plan` and `agent serve`, as far as no server is started: tests/serving/test_launch.py starts one."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from typer.testing import CliRunner, Result
+
+from longread.agent.cli import app
+from longread.serving import served
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(app, list(arguments))
+
+
+# agent plan
+
+
+def test_a_plan_is_a_table_and_a_command() -> None:
+    result = run("plan", "qwen2.5-7b-1m", "--tokens", "1000000", "--gpus", "4xH100-80")
+    assert result.exit_code == 0, result.output
+    assert "on 4 × H100 with 80 GiB" in result.stdout
+    [command] = [line for line in result.stdout.splitlines() if line.startswith("vllm serve ")]
+    assert "Qwen/Qwen2.5-7B-Instruct-1M --max-model-len 1000000" in command
+    assert "--tensor-parallel-size 4" in command
+
+
+def test_several_nodes_get_a_command_each() -> None:
+    result = run("plan", "qwen2.5-14b-1m", "--tokens", "1000000", "--gpus", "2x8xH100")
+    assert result.exit_code == 0, result.output
+    assert result.stdout.count("\nvllm serve ") == 2
+    assert "on the first node:" in result.stdout
+    assert "on node 2:" in result.stdout
+    assert "--headless" in result.stdout.splitlines()[-1]
+
+
+def test_what_does_not_fit_says_what_would() -> None:
+    result = run("plan", "qwen2.5-7b-1m", "--tokens", "1000000", "--gpus", "RTX4090")
+    assert result.exit_code == 1
+    assert "1,000,000 tokens do not fit. The longest prompt that does is" in result.stdout
+    assert "They would with" in result.stdout
+    assert "vllm serve" not in result.stdout
+
+
+def test_a_plan_for_programs() -> None:
+    result = run("plan", "qwen2.5-7b-1m", "--tokens", "1000000", "--gpus", "4xH100-80", "--json")
+    found = json.loads(result.stdout)
+    chosen = found["chosen"]
+    assert (chosen["tp"], chosen["pp"], chosen["fits"]) == (4, 1, True)
+    assert chosen["total"] == sum(chosen["need"].values())
+    assert chosen["headroom"] == chosen["budget"] - chosen["total"]
+    assert chosen in found["layouts"]
+    assert found["commands"][0]["command"].startswith("vllm serve ")
+    failed = run("plan", "qwen2.5-7b-1m", "--tokens", "1000000", "--gpus", "RTX4090", "--json")
+    assert failed.exit_code == 1
+    assert json.loads(failed.stdout)["chosen"] is None
+    assert json.loads(failed.stdout)["remedies"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--gpus", "many"), "the memory of a many is not known here"),
+        (("--tokens", "2000000", "--gpus", "H100"), "2,000,000 tokens are asked for"),
+        (("--fp8-kv", "--gpus", "A100"), "FP8 is asked for, which A100 has not"),
+    ],
+)
+def test_questions_that_have_no_plan(arguments: tuple[str, ...], message: str) -> None:
+    result = run("plan", "qwen2.5-7b-1m", *arguments)
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
+# agent serve
+
+
+@pytest.fixture
+def sleeper() -> Iterator[served.Served]:
+    """A process that stands for a server."""
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    found = served.Served(
+        model="a/b",
+        pid=process.pid,
+        began=psutil.Process(process.pid).create_time(),
+        url="http://127.0.0.1:1/v1",
+        window=12_288,
+        log=Path(os.environ["LONGREAD_CACHE_DIR"]) / "log",
+        kv_tokens=24_576,
+    )
+    served.record(found)
+    yield found
+    process.kill()
+    process.wait()
+
+
+def test_what_runs_is_listed_and_ended(sleeper: served.Served) -> None:
+    listed = run("serve", "--status")
+    assert listed.exit_code == 0, listed.output
+    for part in ("a/b", "12,288", "24,576", str(sleeper.pid)):
+        assert part in listed.stdout
+    ended = run("serve", "--stop")
+    assert ended.exit_code == 0, ended.output
+    assert "stopped a/b" in ended.stderr
+    assert sleeper.process is None
+
+
+def test_nothing_runs() -> None:
+    assert "No server is running here: start one with agent serve MODEL." in run("serve", "--status").stderr
+    for arguments, message in (((), "No server is running here."), (("a/b",), "No server of a/b is running here.")):
+        result = run("serve", *arguments, "--stop")
+        assert result.exit_code == 1
+        assert message in result.stderr
+
+
+def test_a_server_needs_a_model() -> None:
+    result = run("serve")
+    assert result.exit_code == 2
+    assert "say which model to serve" in result.stderr
