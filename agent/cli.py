@@ -226,6 +226,12 @@ def serve(
     kv_disk: Annotated[
         Path | None, typer.Option("--kv-disk", help="A folder for the K/V of prompts, which outlives the server.")
     ] = None,
+    kv_disk_size: Annotated[
+        float | None,
+        typer.Option(
+            "--kv-disk-size", metavar="GIB", min=0, help="What it may take; four of the longest prompts if not set."
+        ),
+    ] = None,
     kv_memory: Annotated[
         float, typer.Option("--kv-memory", help="GiB of main memory between GPU and disk, with --kv-disk.")
     ] = 4.0,
@@ -252,7 +258,7 @@ def serve(
         options = launch.Options(
             tokens=tokens, gpus=Gpus.parse(gpus) if gpus else None, chunk=chunk, fp8_weights=fp8_weights,
             fp8_kv=fp8_kv, sparse=sparse, host=host, port=port, api_key=api_key, kv_disk=kv_disk,
-            kv_memory_gib=kv_memory, extra=tuple(context.args),
+            kv_disk_gib=kv_disk_size, kv_memory_gib=kv_memory, extra=tuple(context.args),
         )  # fmt: skip
         with terminal.preparing() as show:
             found = launch.launch(model, options, on_event=show)

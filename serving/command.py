@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import models
+from . import kv_disk, models
 from .plan import TOOL_CALLS, Gpus, Plan, serve_arguments
 from .shape import SHAPES, ModelShape
 
@@ -20,7 +20,9 @@ class Options:
         tokens: of prompt and answer together; by default the model's window, or the longest that fits.
         gpus: those of this machine if None, or its CPU if it has none.
         sparse: None as the checkpoint says.
-        kv_disk: a folder for K/V of prompts, which outlives the server; `kv_memory_gib` of memory stand before it.
+        kv_disk: a folder for K/V of prompts, which outlives the server.
+        kv_disk_gib: what they may take there; by default, room for four prompts of the full length.
+        kv_memory_gib: of main memory between GPU and disk.
         extra: more arguments of `vllm serve`.
     """
 
@@ -34,6 +36,7 @@ class Options:
     port: int | None = None
     api_key: str | None = None
     kv_disk: Path | None = None
+    kv_disk_gib: float | None = None
     kv_memory_gib: float = 4.0
     timeout: float = 1800.0
     extra: tuple[str, ...] = ()
@@ -58,9 +61,7 @@ def command(folder: Path, model: str, found: Plan, options: Options, port: int) 
     if options.sparse is not None:
         arguments += ["--additional-config", json.dumps({"longread": {"sparse": options.sparse}})]
     if options.kv_disk is not None:
-        tiers = [{"type": "fs", "root_dir": str(options.kv_disk.expanduser().resolve())}]
-        connector = {"kv_connector_extra_config": {"secondary_tiers": tiers}}
-        arguments += ["--kv-offloading-size", str(options.kv_memory_gib), "--kv-transfer-config", json.dumps(connector)]
+        arguments += kv_disk.transfer(options.kv_disk, folder, found, options)
         environment["PYTHONHASHSEED"] = "0"  # blocks are found again by their hashes
     if options.api_key:
         environment["VLLM_API_KEY"] = options.api_key  # not an argument: those can be read by everyone

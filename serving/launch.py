@@ -21,7 +21,7 @@ from typing import Any
 import httpx
 import psutil
 
-from . import models
+from . import kv_disk, models
 from .command import Options, command, overrides, target, trained_shape
 from .errors import ModelUnusable, ServerError
 from .events import ServeEvent, Starting
@@ -149,6 +149,8 @@ def _check(options: Options) -> None:
         )
     if options.host not in ("127.0.0.1", "localhost", "::1") and not options.api_key:
         raise ServerError(f"A server on {options.host} can be reached from other machines: give it an --api-key.")
+    if options.kv_disk is not None:
+        kv_disk.check_folder(options.kv_disk)
 
 
 def _start(arguments: list[str], environment: dict[str, str], log: Path) -> "subprocess.Popen[bytes]":

@@ -85,6 +85,7 @@ RELIED_ON: dict[str, dict[str, tuple[str, ...]]] = {
         "KVCacheSpec": (),
         "group_kernel_blocks": (),
     },
+    # K/V on disk.
     "distributed/kv_transfer/kv_connector/v1/base.py": {
         "KVConnectorBase_V1.__init__": ("vllm_config", "role", "kv_cache_config"),
         "KVConnectorBase_V1": (
@@ -95,6 +96,7 @@ RELIED_ON: dict[str, dict[str, tuple[str, ...]]] = {
             "get_num_new_matched_tokens",
             "register_kv_caches",
             "request_finished",
+            "requires_kv_delivery",
             "save_kv_layer",
             "shutdown",
             "start_load_kv",
@@ -102,13 +104,22 @@ RELIED_ON: dict[str, dict[str, tuple[str, ...]]] = {
             "wait_for_layer_load",
             "wait_for_save",
         ),
+        "KVConnectorBase_V1.bind_kv_cache_manager": ("_kv_cache_manager",),
         "KVConnectorMetadata": (),
         "KVConnectorRole": (),
     },
     "v1/metrics/cache_hit_source.py": {"CacheHitSource": ("DISK",)},
+    "config/kv_transfer.py": {"KVTransferConfig": ("kv_connector_extra_config", "kv_connector_module_path")},
+    "v1/core/kv_cache_manager.py": {"KVCacheManager.get_block_ids": ("request_id",)},
+    "v1/core/sched/output.py": {"SchedulerOutput": ("num_scheduled_tokens",)},
+    "v1/kv_offload/tiering/fs/manager.py": {"FileSystemTierManager.__init__": ("root_dir",)},
+    "v1/kv_offload/tiering/spec.py": {"TieringOffloadingSpec": ()},
+    "v1/request.py": {"Request.__init__": ("block_hashes", "num_computed_tokens", "num_prompt_tokens", "request_id")},
     # What is asked.
     "__init__.py": {"__version__": ()},
     "config/__init__.py": {"ModelConfig": (), "VllmConfig": (), "get_current_vllm_config": ()},
+    "config/cache.py": {"CacheConfig": ("block_size", "cache_dtype", "prefix_caching_hash_algo")},
+    "config/parallel.py": {"ParallelConfig": ("pipeline_parallel_size", "rank", "tensor_parallel_size", "world_size")},
     "config/attention.py": {"AttentionConfig": ("backend", "backend_per_kind")},
     "config/scheduler.py": {"SchedulerConfig": ("max_num_batched_tokens",)},
     "config/vllm.py": {"VllmConfig": ("additional_config", "attention_config", "model_config", "scheduler_config")},

@@ -1,0 +1,43 @@
+"""What K/V on disk are the K/V of: two that were not computed alike must never have one name."""
+
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ..prefix import fingerprint
+from .settings import Settings
+
+
+def key(identity: str, rank: int, page: bytes) -> str:
+    """The name of one rank's part of the page that has this hash in vLLM."""
+    return hashlib.blake2b(f"{identity}/{rank}/".encode() + page, digest_size=20).hexdigest()
+
+
+def identity(config: Any) -> str:
+    """A hash of what K/V depend on beside the tokens: weights, attention, precision, and how they are shared out.
+
+    Args:
+        config: vLLM's.
+
+    Raises:
+        ValueError: the weights are not safetensors in a folder, so that nothing here says which they are.
+    """
+    model, cache, parallel = config.model_config, config.cache_config, config.parallel_config
+    folder = Path(model.model)
+    if not any(folder.glob("*.safetensors")):
+        raise ValueError(f"longread keeps K/V on disk for models in a folder of safetensors, which {folder} is not")
+    values = dict(model.hf_text_config.to_dict())
+    if values.get("dual_chunk_attention_config"):
+        settings = Settings.of(model.hf_text_config, config.additional_config, None)
+        spec = settings.spec
+        # The length that is served counts where temperature begins with it, and nowhere else.
+        values["max_position_embeddings"] = None
+        spec = replace(spec, trained_window=None) if spec.temperature == "none" else spec
+        values["longread"] = (spec.text, str(settings.budgets))
+    values["vllm"] = (
+        model.dtype, model.quantization, cache.cache_dtype, cache.block_size, cache.prefix_caching_hash_algo,
+        parallel.tensor_parallel_size, parallel.pipeline_parallel_size, parallel.world_size,
+    )  # fmt: skip
+    return fingerprint(folder, json.dumps(values, sort_keys=True, default=str))

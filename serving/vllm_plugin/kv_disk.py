@@ -1,0 +1,192 @@
+"""A KV connector that keeps pages of prompts in files: what one server has read, the next finds on disk.
+
+For vLLM on CPUs, where its own offloading connector does not run. `serving/kv_disk.py` asks vLLM for it:
+
+    --kv-transfer-config '{"kv_connector": "DiskConnector", "kv_role": "kv_both", "kv_load_failure_policy": "recompute",
+        "kv_connector_module_path": "longread.serving.vllm_plugin.kv_disk",
+        "kv_connector_extra_config": {"folder": "/var/kv", "bytes": 8589934592}}'
+
+vLLM hashes each full page of a prompt together with all that stands before it. A page's file is named by that hash, by
+what computed it (`identity`) and by the rank that holds it, so equal names mean equal K/V. The files are those of
+`serving.prefix`: checksummed, renamed into place when whole, and evicted least recently used first, a prompt's end
+before its beginning.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from vllm.config import VllmConfig
+from vllm.distributed.kv_transfer.kv_connector.v1.base import (
+    KVConnectorBase_V1,
+    KVConnectorMetadata,
+    KVConnectorRole,
+)
+from vllm.logger import init_logger
+from vllm.v1.kv_cache_interface import FullAttentionSpec, KVCacheConfig, group_kernel_blocks
+from vllm.v1.metrics.cache_hit_source import CacheHitSource
+
+from ..prefix import PrefixStore
+from .identity import identity, key
+
+logger = init_logger("vllm.longread")  # vLLM shows what its own loggers say
+
+
+@dataclass(frozen=True)
+class Pages:
+    """Full pages of one prompt, from its beginning."""
+
+    hashes: Sequence[bytes]
+    blocks: Sequence[int]
+    """Where they lie in the K/V cache."""
+    first: int
+    """The first that this step loads or computes."""
+
+
+@dataclass
+class Step(KVConnectorMetadata):
+    """What the scheduler tells the workers."""
+
+    loads: list[Pages] = field(default_factory=list)
+    saves: list[Pages] = field(default_factory=list)
+
+
+class DiskConnector(KVConnectorBase_V1):
+    _cache_hit_source = CacheHitSource.DISK
+
+    def __init__(self, vllm_config: VllmConfig, role: KVConnectorRole, kv_cache_config: KVCacheConfig) -> None:
+        super().__init__(vllm_config, role, kv_cache_config)
+        asked = vllm_config.kv_transfer_config.kv_connector_extra_config  # type: ignore[union-attr]
+        self._page = vllm_config.cache_config.block_size
+        check_cache(kv_cache_config, self._page)
+        parallel = vllm_config.parallel_config
+        self._ranks = range(parallel.world_size)
+        self._rank = parallel.rank % parallel.world_size
+        self._identity = identity(vllm_config)
+        self._kept = PrefixStore(Path(asked["folder"]), max_bytes=int(asked["bytes"]))
+        # The scheduler's.
+        self._requests: dict[str, Any] = {}
+        self._admitted: dict[str, int] = {}
+        """Requests that begin with the next step, and how many of their tokens are to be loaded."""
+        # A worker's.
+        self._layers: list[Tensor] = []
+        self._stale: set[int] = set()
+        """Blocks that should have been loaded, could not be, and are not computed yet."""
+        self._failed: set[int] = set()
+        """Those of this step."""
+
+    @property
+    def requires_kv_delivery(self) -> bool:
+        return False  # what is not kept will be read again
+
+    # In the scheduler
+
+    def get_num_new_matched_tokens(self, request: Any, num_computed_tokens: int) -> tuple[int, bool]:
+        """(tokens that are on disk, after those in memory; whether they come in later)."""
+        first = found = num_computed_tokens // self._page
+        # One token is left to compute: its logits are the answer's beginning.
+        most = min(len(request.block_hashes), (request.num_tokens - 1) // self._page)
+        while found < most and self._everywhere(request.block_hashes[found]):
+            found += 1
+        return (found - first) * self._page, False
+
+    def update_state_after_alloc(self, request: Any, blocks: Any, num_external_tokens: int) -> None:
+        self._requests[request.request_id] = request
+        self._admitted[request.request_id] = num_external_tokens
+
+    def build_connector_meta(self, scheduler_output: Any) -> Step:
+        step = Step()
+        for name, tokens in scheduler_output.num_scheduled_tokens.items():
+            request = self._requests[name]
+            computed = request.num_computed_tokens
+            end = min(computed + tokens, request.num_prompt_tokens) // self._page
+            begun, admitted = computed // self._page, self._admitted.pop(name, None)
+            if admitted is None and end <= begun:
+                continue  # no page has become full: mostly, because it decodes
+            assert self._kv_cache_manager is not None
+            (blocks,) = self._kv_cache_manager.get_block_ids(name)
+            if admitted:
+                first = (computed - admitted) // self._page
+                step.loads.append(Pages(request.block_hashes[:begun], blocks[:begun], first))
+            step.saves.append(Pages(request.block_hashes[:end], blocks[:end], begun))
+        return step
+
+    def request_finished(self, request: Any, block_ids: list[int]) -> tuple[bool, None]:
+        self._requests.pop(request.request_id, None)
+        self._admitted.pop(request.request_id, None)
+        return False, None
+
+    def _everywhere(self, page: bytes) -> bool:
+        return all(self._key(page, rank) in self._kept.store for rank in self._ranks)
+
+    # In a worker
+
+    def register_kv_caches(self, kv_caches: dict[str, Tensor]) -> None:
+        blocks = self._kv_cache_config.num_blocks
+        self._layers = [group_kernel_blocks(kv_caches[name], blocks) for name in sorted(kv_caches)]
+
+    def start_load_kv(self, forward_context: Any, **kwargs: Any) -> None:
+        for pages in self._step.loads:
+            for index in range(pages.first, len(pages.hashes)):
+                kept = self._kept.read(self._key(pages.hashes[index], self._rank))
+                if kept is None or not self._fits(kept):
+                    tokens = (len(pages.hashes) - index) * self._page
+                    logger.warning("longread: K/V on disk are damaged or gone: %d tokens are computed instead", tokens)
+                    self._failed.update(pages.blocks[index:])
+                    break
+                for layer, own in zip(self._layers, kept, strict=True):
+                    layer[pages.blocks[index]].copy_(own)
+                self._stale.discard(pages.blocks[index])
+            else:
+                tokens = (len(pages.hashes) - pages.first) * self._page
+                logger.info("longread: %d tokens of K/V came from disk", tokens)
+        self._stale |= self._failed
+
+    def wait_for_save(self) -> None:
+        for pages in self._step.saves:
+            # What was computed from a page that is not there must not be kept.
+            self._stale.difference_update(pages.blocks[pages.first :])
+            if not self._stale.isdisjoint(pages.blocks):
+                continue
+            keys = [self._key(page, self._rank) for page in pages.hashes]
+            if keys:
+                self._kept.write(keys, (), lambda index, blocks=pages.blocks: self._block(blocks[index]))
+        self._kept.wait()
+
+    def get_block_ids_with_load_errors(self) -> set[int]:
+        failed, self._failed = self._failed, set()
+        return failed
+
+    def wait_for_layer_load(self, layer_name: str) -> None: ...
+
+    def save_kv_layer(self, layer_name: str, kv_layer: Tensor, attn_metadata: Any, **kwargs: Any) -> None: ...
+
+    def shutdown(self) -> None:
+        self._kept.close()
+
+    @property
+    def _step(self) -> Step:
+        step = self._get_connector_metadata()
+        assert isinstance(step, Step)
+        return step
+
+    def _block(self, block: int) -> Tensor:
+        """K/V of one page, in all layers."""
+        return torch.stack([layer[block] for layer in self._layers]).cpu()
+
+    def _fits(self, kept: Tensor) -> bool:
+        like = self._layers[0]
+        return kept.shape == (len(self._layers), *like.shape[1:]) and kept.dtype == like.dtype
+
+    def _key(self, page: bytes, rank: int) -> str:
+        return key(self._identity, rank, page)
+
+
+def check_cache(config: KVCacheConfig, page: int) -> None:
+    """Raise ValueError if K/V of this model are not pages of full attention."""
+    specs = [group.kv_cache_spec for group in config.kv_cache_groups]
+    if len(specs) != 1 or not isinstance(specs[0], FullAttentionSpec) or specs[0].block_size != page:
+        raise ValueError("longread keeps K/V on disk for models whose layers all have full attention")
