@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from longread.serving.embedded import Engine
+from vllm_engines import Vllm
 
 TINY = {
     "qwen2": {},
@@ -71,3 +72,10 @@ def real_engine(small_model: Path) -> Iterator[Engine]:
     """The real model, with nothing on disk. Shared: a test must not rely on what is in its buffer."""
     with Engine.load(small_model, prefix_store=None) as engine:
         yield engine
+
+
+@pytest.fixture(scope="session")
+def vllm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vllm]:
+    """Builds engines with the plug-in."""
+    with Vllm(tmp_path_factory.mktemp("vllm") / "log") as process:
+        yield process

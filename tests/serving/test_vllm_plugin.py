@@ -1,164 +1,180 @@
 """The vLLM plug-in on a real vLLM: what it computes is what transformers computes with the same kernels."""
 
-import json
-import os
-import random
-import shutil
-import subprocess
-import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, DynamicCache
 
-from engines import edit_json
-from longread.kernels import Budgets, patch
-from longread.serving.vllm_plugin.compatibility import RELIED_ON, missing, refusal
+from engines import finish_of, text_of, user
+from longread.kernels import Budgets, DCASpec
+from longread.serving.embedded import Engine
 from longread.serving.vllm_plugin.settings import Settings
-
-SCRIPT = Path(__file__).with_name("vllm_answers.py")
-DCA = {"chunk_size": 256, "local_size": 64, "original_max_position_embeddings": 256}
-SPAN = DCA["chunk_size"] - DCA["local_size"]
-TOKENS = 6
-
-
-def checkpoint(tiny_models: dict[str, Path], name: str, folder: Path, **dual_chunk: Any) -> Path:
-    """A tiny random model with Dual Chunk Attention."""
-    copy = folder / name
-    shutil.copytree(tiny_models[name], copy)
-    edit_json(copy / "config.json", dual_chunk_attention_config={**DCA, **dual_chunk})
-    return copy
-
-
-def words(count: int, seed: int = 0) -> list[int]:
-    return random.Random(seed).choices(range(1000, 40_000), k=count)
+from vllm_engines import (
+    DCA,
+    SPAN,
+    Vllm,
+    VllmError,
+    apart,
+    assert_same,
+    checkpoint,
+    expected,
+    expected_with_cache,
+    patched,
+    words,
+)
 
 
-def run(model: Path, prompts: list[list[list[int]]], *, environment: dict[str, str] | None = None, **engine: Any):
-    """vLLM's answers. Each list in `prompts` is asked at once."""
-    request = {
-        "engine": {"model": str(model), "max_model_len": 2048, **engine},
-        "prompts": prompts,
-        "max_tokens": TOKENS,
-    }
-    return subprocess.run(
-        [sys.executable, "-P", str(SCRIPT)],
-        input=json.dumps(request),
-        capture_output=True,
-        text=True,
-        env={**os.environ, **(environment or {})},
-        timeout=400,
-    )
+@pytest.fixture
+def dense(tiny_models: dict[str, Path], tmp_path: Path) -> Path:
+    """A tiny random Qwen2 with Dual Chunk Attention."""
+    return checkpoint(tiny_models["qwen2"], tmp_path / "dense", dual_chunk_attention_config=DCA)
 
 
-def answers(model: Path, prompts: list[list[list[int]]], **engine: Any) -> list[dict[str, Any]]:
-    result = run(model, prompts, **engine)
-    assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
-    return json.loads(result.stdout.splitlines()[-1])
-
-
-@torch.inference_mode()
-def expected(model: Any, ids: list[int]) -> dict[str, Any]:
-    """The same from transformers: all of the prompt and the answer read anew for every token."""
-    ids, tokens, logprobs = list(ids), [], []
-    for _ in range(TOKENS):
-        scores = model(input_ids=torch.tensor([ids])).logits[0, -1].float().log_softmax(-1)
-        tokens.append(int(scores.argmax()))
-        logprobs.append(float(scores.max()))
-        ids.append(tokens[-1])
-    return {"tokens": tokens, "logprobs": logprobs}
-
-
-def transformers_model(folder: Path, sparsity: Budgets | None = None) -> Any:
-    return patch(AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval(), sparsity=sparsity)
-
-
-def assert_same(found: dict[str, Any], wanted: dict[str, Any]) -> None:
-    assert found["tokens"] == wanted["tokens"]
-    torch.testing.assert_close(torch.tensor(found["logprobs"]), torch.tensor(wanted["logprobs"]), atol=2e-3, rtol=0)
-
-
-def test_a_dense_model_answers_as_transformers_does(tiny_models: dict[str, Path], tmp_path: Path) -> None:
+def test_a_dense_model_answers_as_transformers_does(vllm: Vllm, dense: Path) -> None:
     """Below, across and five times across S; in chunks; from the prefix cache; several at once."""
-    folder = checkpoint(tiny_models, "qwen2", tmp_path)
     long, short, across = words(1000), words(150, seed=1), words(SPAN + 40, seed=2)
     follow_up, other = [*long, *words(5, seed=3)], [*long[:600], *words(300, seed=4)]
-    found = answers(folder, [[short], [across], [long], [follow_up], [other, across, words(90, seed=5)]],
-                    max_num_batched_tokens=256)  # fmt: skip
-    model = transformers_model(folder)
-    asked = [short, across, long, follow_up, other, across, words(90, seed=5)]
-    for answer, ids in zip(found, asked, strict=True):
-        assert_same(answer, expected(model, ids))
+    together = [other, across, words(90, seed=5)]
+    found = vllm.answers(dense, [[short], [across], [long], [follow_up], together], max_num_batched_tokens=256)
+    model = patched(dense)
+    asked = [short, across, long, follow_up, *together]
+    wanted = [expected(model, ids) for ids in asked]
+    for answer, right in zip(found, wanted, strict=True):
+        assert_same(answer, right)
     assert [answer["cached"] for answer in found[:3]] == [0, 0, 0]
     assert found[3]["cached"] == 1000 // 128 * 128
     assert found[4]["cached"] == 600 // 128 * 128
+    # What was cached lies beyond the trained window, and the temperature there is that of each query.
+    spec = DCASpec.from_config(model.config)
+    assert spec.temperature == "query"
+    assert apart(expected(patched(dense, spec=replace(spec, temperature="none")), follow_up, 1), wanted[3]) > 1e-2
+
+
+def test_a_prompt_that_is_preempted_is_answered_the_same(vllm: Vllm, dense: Path) -> None:
+    """Three that need 11 pages together, of the 8 that there are; without prefix caching, in small chunks."""
+    asked = [words(250), words(380, seed=1), words(380, seed=2)]
+    reply = vllm.ask(
+        dense,
+        [asked],
+        tokens=8,
+        enable_prefix_caching=False,
+        num_gpu_blocks_override=9,  # one is vLLM's own
+        max_model_len=1024,
+        max_num_batched_tokens=128,
+    )
+    assert reply["preemptions"] > 0
+    model = patched(dense)
+    for answer, ids in zip(reply["answers"], asked, strict=True):
+        assert_same(answer, expected(model, ids, tokens=8))
 
 
 @pytest.mark.parametrize("family", ["qwen3", "qwen3_moe"])
-def test_other_families_that_carry_the_config(tiny_models: dict[str, Path], tmp_path: Path, family: str) -> None:
-    folder = checkpoint(tiny_models, family, tmp_path)
-    ids = words(3 * SPAN)
-    found = answers(folder, [[ids]], max_num_batched_tokens=512)
-    assert_same(found[0], expected(transformers_model(folder), ids))
+def test_other_families_that_carry_the_config(
+    vllm: Vllm, tiny_models: dict[str, Path], tmp_path: Path, family: str
+) -> None:
+    """In larger chunks, without prefix caching."""
+    folder = checkpoint(tiny_models[family], tmp_path / family, dual_chunk_attention_config=DCA)
+    ids = words(1100)
+    found = vllm.answers(folder, [[ids], [ids]], max_num_batched_tokens=1000, enable_prefix_caching=False)
+    wanted = expected(patched(folder), ids)
+    for answer in found:
+        assert_same(answer, wanted)
+        assert answer["cached"] == 0
 
 
-def test_long_chunks_are_sparse_where_the_checkpoint_has_budgets(tiny_models: dict[str, Path], tmp_path: Path) -> None:
-    folder = checkpoint(tiny_models, "qwen2", tmp_path, sparse_attention_threshold=512)
-    budgets = Budgets.uniform(3, 4, vertical=40, slash=110)
-    budgets.write(folder / "sparse_attention_config.json")
+def test_long_chunks_are_sparse_where_the_checkpoint_has_budgets(
+    vllm: Vllm, tiny_models: dict[str, Path], tmp_path: Path
+) -> None:
+    dual_chunk = {**DCA, "sparse_attention_threshold": 512}
+    folder = checkpoint(tiny_models["qwen2"], tmp_path / "sparse", dual_chunk_attention_config=dual_chunk)
+    Budgets.uniform(3, 4, vertical=40, slash=110).write(folder / "sparse_attention_config.json")
     ids = words(1500)
-    found = answers(folder, [[ids]], max_num_batched_tokens=2048)
+    found = vllm.answers(folder, [[ids]], max_num_batched_tokens=2048)
     sparse = Budgets.read(folder / "sparse_attention_config.json", threshold=512)
-    wanted = expected(transformers_model(folder, sparse), ids)
-    assert found[0]["tokens"][0] == wanted["tokens"][0]
-    assert abs(found[0]["logprobs"][0] - wanted["logprobs"][0]) < 2e-3
-    assert expected(transformers_model(folder), ids)["logprobs"][0] != pytest.approx(wanted["logprobs"][0], abs=1e-3)
+    wanted = expected_with_cache(patched(folder, sparse), ids)
+    assert_same(found[0], wanted)
+    assert apart(expected(patched(folder), ids, 1), wanted) > 1e-2
 
 
-def test_without_the_plug_in_vllm_does_not_start_such_a_model(tiny_models: dict[str, Path], tmp_path: Path) -> None:
-    """When this fails, vLLM has caught up."""
-    folder = checkpoint(tiny_models, "qwen2", tmp_path)
-    result = run(folder, [[words(10)]], environment={"VLLM_PLUGINS": ""})
-    assert result.returncode != 0
-    assert "dual_chunk_rope.py" in result.stderr
+class Float8Cache(DynamicCache):
+    """Keeps K and V as an FP8 cache with these scales does."""
+
+    def __init__(self, scales: tuple[float, float]):
+        super().__init__()
+        self._scales = scales
+
+    def update(self, key_states: Any, value_states: Any, *args: Any, **kwargs: Any) -> Any:
+        rounded = [
+            (states / scale).to(torch.float8_e4m3fn).to(states.dtype) * scale
+            for states, scale in zip((key_states, value_states), self._scales, strict=True)
+        ]
+        return super().update(*rounded, *args, **kwargs)
 
 
-def test_a_backend_that_cannot_compute_it_is_an_error(tiny_models: dict[str, Path], tmp_path: Path) -> None:
-    folder = checkpoint(tiny_models, "qwen2", tmp_path)
-    result = run(folder, [[words(10)]], attention_backend="CPU_ATTN")
-    assert result.returncode != 0
-    assert "attention backend CPU_ATTN was asked for, and this model has dual_chunk_attention_config" in result.stderr
+@pytest.mark.parametrize("scales", [None, (30.0, 20.0)], ids=["as it comes", "with scales"])
+def test_an_fp8_cache_keeps_k_and_v_in_eight_bits(vllm: Vllm, dense: Path, scales: tuple[float, float] | None) -> None:
+    asked = [words(150, seed=1), words(700)]
+    found = vllm.answers(dense, [asked], kv_cache_dtype="fp8", scales=scales, max_num_batched_tokens=256)
+    model = patched(dense)
+    for answer, ids in zip(found, asked, strict=True):
+        wanted = expected_with_cache(model, ids, Float8Cache(scales or (1.0, 1.0)))
+        # A key that lies between two FP8 numbers may be rounded to either.
+        assert_same(answer, wanted, atol=5e-3)
+        assert apart(expected(model, ids, 1), wanted) > 5e-2
 
 
-# What it relies on
-
-
-def test_the_installed_vllm_has_all_that_is_relied_on() -> None:
-    from importlib.util import find_spec
-
-    spec = find_spec("vllm")
-    assert spec is not None
-    assert spec.origin is not None
-    assert missing(Path(spec.origin).parent) == []
-
-
-def test_what_a_vllm_lacks_is_named(tmp_path: Path) -> None:
-    found = missing(tmp_path)
-    assert found == list(RELIED_ON)
-    (tmp_path / "config").mkdir()
-    (tmp_path / "config" / "model.py").write_text("class ModelConfig:\n    def verify(self): ...\n")
-    assert "config/model.py: ModelConfig.verify_dual_chunk_attention_config" in missing(tmp_path)
-
-
-def test_other_versions_are_refused() -> None:
-    assert refusal("0.32.0") is None
-    assert refusal("0.33.1+cu130") is None
-    assert refusal("0.34.0") == (
-        "longread runs Dual Chunk Attention on vLLM 0.32 and 0.33, and this is 0.34.0: install one of those, or a "
-        "newer longread"
+def test_a_model_without_the_config_keeps_the_backend_it_had(
+    vllm: Vllm, tiny_models: dict[str, Path], tmp_path: Path
+) -> None:
+    """Here with a sliding window."""
+    window: dict[str, Any] = {"use_sliding_window": True, "sliding_window": 64, "max_window_layers": 0}
+    folder = checkpoint(tiny_models["qwen3"], tmp_path / "sliding", **window, layer_types=["sliding_attention"] * 3)
+    ids = words(300)
+    reply = vllm.ask(folder, [[ids]], max_num_batched_tokens=256)
+    assert reply["backends"] == ["CPU_ATTN"] * 3
+    model, whole = (
+        AutoModelForCausalLM.from_pretrained(of, dtype=torch.float32).eval() for of in (folder, tiny_models["qwen3"])
     )
+    wanted = expected(model, ids)
+    assert_same(reply["answers"][0], wanted)
+    assert apart(expected(whole, ids, 1), wanted) > 1e-2
+
+
+def test_the_real_model_answers_as_the_embedded_engine_does(vllm: Vllm, small_model: Path, tmp_path: Path) -> None:
+    """Below, across and twice across S; two of them at once."""
+    folder = checkpoint(
+        small_model, tmp_path / "real", dual_chunk_attention_config={"chunk_size": 512, "local_size": 64}
+    )
+    licence = (Path(__file__).parents[2] / "LICENSE").read_text()
+    messages = [user(f"{licence[:end]}\n\nWhat does this text say, in one paragraph?") for end in (1200, 3200, 5400)]
+    with Engine.load(folder, dtype="float32", prefix_store=None) as engine:
+        short, across, twice = (engine.render(each) for each in messages)
+        assert len(short) < 448 < len(across) < 2 * 448 < len(twice)
+        wanted = []
+        for each in messages:
+            events = list(engine.stream(each, max_tokens=12))
+            assert finish_of(events).reason == "length"
+            wanted.append(text_of(events))
+        found = vllm.answers(
+            folder, [[short], [across, twice]], tokens=12, max_model_len=2048, max_num_batched_tokens=700
+        )
+        assert [engine.tokenizer.backend.decode(answer["tokens"]) for answer in found] == wanted
+    assert len(set(wanted)) == 3
+
+
+def test_without_the_plug_in_vllm_does_not_start_such_a_model(dense: Path, tmp_path: Path) -> None:
+    """When this fails, vLLM has caught up."""
+    with Vllm(tmp_path / "log", VLLM_PLUGINS="") as plain, pytest.raises(VllmError, match=r"dual_chunk_rope\.py"):
+        plain.ask(dense, [[words(10)]])
+
+
+def test_a_backend_that_cannot_compute_it_is_an_error(vllm: Vllm, dense: Path) -> None:
+    message = "attention backend CPU_ATTN was asked for, and this model has dual_chunk_attention_config"
+    with pytest.raises(VllmError, match=message):
+        vllm.ask(dense, [[words(10)]], attention_backend="CPU_ATTN")
 
 
 # Settings

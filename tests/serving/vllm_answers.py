@@ -1,11 +1,15 @@
-"""Greedy answers of vLLM in this process, for tests: reads a JSON request from standard input, writes JSON.
+"""vLLM in a process of its own, for tests: each line of standard input is a request and gets a line back, both JSON.
 
-In a process of its own, since vLLM changes torch's threads and devices for good.
+A process of its own, since vLLM changes torch's threads and devices for good; one for many engines, since it takes 14 s
+to import vLLM, and 4 s to build an engine for a tiny model.
 """
 
+import gc
 import json
 import os
 import sys
+import traceback
+from typing import Any
 
 os.environ |= {
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
@@ -15,27 +19,58 @@ os.environ |= {
 
 
 def main() -> None:
-    request = json.load(sys.stdin)
+    import torch
+
+    threads, set_threads = torch.get_num_threads(), torch.set_num_threads
+    replies = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # vLLM logs to standard output
+    for line in sys.stdin:
+        set_threads(threads)  # an engine of several processes leaves this one with one
+        try:
+            reply = answer(json.loads(line))
+        except Exception:
+            reply = {"error": traceback.format_exc()}
+        gc.collect()  # the engine, before there is another
+        print(json.dumps(reply), file=replies, flush=True)
+
+
+def answer(request: dict[str, Any]) -> dict[str, Any]:
+    """Greedy answers of a new engine. Each list in `prompts` is asked at once."""
     from vllm import LLM, SamplingParams
 
-    settings = {"dtype": "float32", "enforce_eager": True, "kv_cache_memory_bytes": 1 << 28, "max_num_seqs": 4}
+    settings = {
+        "dtype": "float32",
+        "enforce_eager": True,
+        "kv_cache_memory_bytes": 1 << 28,
+        "max_num_seqs": 4,
+        "disable_log_stats": False,
+    }
     engine = LLM(**{**settings, **request["engine"]})
+    layers = engine.llm_engine.vllm_config.compilation_config.static_forward_context.values()
+    if request["scales"]:  # of an FP8 cache, which a quantized checkpoint would bring
+        for layer in layers:
+            layer._k_scale_float, layer._v_scale_float = request["scales"]
     sampling = SamplingParams(temperature=0, max_tokens=request["max_tokens"], logprobs=1, ignore_eos=True)
     answers = []
-    for together in request["prompts"]:
-        for output in engine.generate([{"prompt_token_ids": ids} for ids in together], sampling, use_tqdm=False):
-            answer = output.outputs[0]
-            assert answer.logprobs is not None
-            answers.append(
-                {
-                    "tokens": list(answer.token_ids),
-                    "logprobs": [
-                        at[token].logprob for at, token in zip(answer.logprobs, answer.token_ids, strict=True)
-                    ],
-                    "cached": output.num_cached_tokens,
-                }
-            )
-    print("\n" + json.dumps(answers))
+    try:
+        for together in request["prompts"]:
+            for output in engine.generate([{"prompt_token_ids": ids} for ids in together], sampling, use_tqdm=False):
+                found = output.outputs[0]
+                logprobs: Any = found.logprobs
+                answers.append(
+                    {
+                        "tokens": list(found.token_ids),
+                        "logprobs": [at[token].logprob for at, token in zip(logprobs, found.token_ids, strict=True)],
+                        "cached": output.num_cached_tokens,
+                    }
+                )
+        metrics: Any = engine.get_metrics()
+        preemptions = [metric.value for metric in metrics if metric.name == "vllm:num_preemptions"]
+        # None are seen here where the layers are in other processes.
+        backends = [layer.attn_backend.get_name() for layer in layers if hasattr(layer, "attn_backend")]
+        return {"answers": answers, "preemptions": preemptions[0], "backends": backends}
+    finally:
+        engine.llm_engine.engine_core.shutdown()
 
 
 if __name__ == "__main__":

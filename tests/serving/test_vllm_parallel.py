@@ -1,0 +1,67 @@
+"""The vLLM plug-in in several processes: each does its part of the heads, or of the layers."""
+
+import random
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from longread.kernels import Budgets
+from longread.kernels.selection import Sparsity
+from vllm_engines import DCA, Vllm, apart, assert_same, checkpoint, expected, expected_with_cache, patched, words
+
+LAYERS, HEADS, THRESHOLD = 3, 4, 512
+
+
+def uneven() -> Budgets:
+    """Budgets that no two heads share."""
+    choose = random.Random(0)
+    vertical, slash = (choose.sample(range(20, 500), LAYERS * HEADS) for _ in range(2))
+    heads = [slice(layer * HEADS, (layer + 1) * HEADS) for layer in range(LAYERS)]
+    return Budgets(tuple(Sparsity(tuple(vertical[own]), tuple(slash[own])) for own in heads), THRESHOLD)
+
+
+def exchanged(budgets: Budgets) -> Budgets:
+    """With the heads of the two ranks in each other's place."""
+    halves = budgets.of_heads(slice(2, 4)), budgets.of_heads(slice(0, 2))
+    layers = zip(*(half.layers for half in halves), strict=True)
+    return replace(
+        budgets,
+        layers=tuple(replace(a, vertical=a.vertical + b.vertical, slash=a.slash + b.slash) for a, b in layers),
+    )
+
+
+def counted_anew(budgets: Budgets) -> Budgets:
+    """With each stage's layers counted from 0."""
+    return replace(budgets, layers=(*budgets.layers[:2], budgets.layers[0]))
+
+
+@pytest.mark.parametrize(
+    ("engine", "wrong"),
+    [
+        ({"tensor_parallel_size": 2}, exchanged),
+        # Eager, the later stage of vLLM 0.32 on a CPU has no tensors to receive into. Mode 1 runs it once to warm up,
+        # which makes them; it compiles nothing, as TORCHDYNAMO_DISABLE says.
+        ({"pipeline_parallel_size": 2, "enforce_eager": False, "compilation_config": {"mode": 1}}, counted_anew),
+    ],
+    ids=["tensor", "pipeline"],
+)
+def test_two_processes_answer_as_one(
+    vllm: Vllm, tiny_models: dict[str, Path], tmp_path: Path, engine: dict[str, Any], wrong: Any
+) -> None:
+    """Dense and sparse: several at once, across S, and one long enough that each head's own pattern counts."""
+    dual_chunk = {**DCA, "sparse_attention_threshold": THRESHOLD}
+    folder = checkpoint(tiny_models["qwen2"], tmp_path / "sparse", dual_chunk_attention_config=dual_chunk)
+    budgets = uneven()
+    budgets.write(folder / "sparse_attention_config.json")
+    together, long = [words(150, seed=1), words(450, seed=2)], words(1500)
+    found = vllm.answers(
+        folder, [together, [long]], max_num_batched_tokens=2048, distributed_executor_backend="mp", **engine
+    )
+    model = patched(folder, budgets)
+    for answer, ids in zip(found[:2], together, strict=True):
+        assert_same(answer, expected(model, ids))
+    wanted = expected_with_cache(model, long)
+    assert_same(found[2], wanted)
+    assert apart(expected(patched(folder, wrong(budgets)), long, 1), wanted) > 1e-2

@@ -1,0 +1,140 @@
+"""A vLLM to ask, in a process of its own, and what transformers answers with the same kernels."""
+
+import json
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from transformers import AutoModelForCausalLM
+
+from engines import edit_json
+from longread.kernels import Budgets, DCASpec, patch
+from longread.kernels.patching import with_cache
+
+SCRIPT = Path(__file__).with_name("serving") / "vllm_answers.py"
+DCA = {"chunk_size": 256, "local_size": 64, "original_max_position_embeddings": 256}
+SPAN = DCA["chunk_size"] - DCA["local_size"]
+TOKENS = 6
+
+
+class VllmError(Exception):
+    """What vLLM raised."""
+
+
+class Vllm:
+    """A process that builds engines, one after the other.
+
+    Args:
+        log: what it says.
+        environment: added to this process's.
+    """
+
+    def __init__(self, log: Path, **environment: str):
+        self._log = log
+        with log.open("w") as file:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", str(SCRIPT)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=file,
+                text=True,
+                env={**os.environ, **environment},
+            )
+
+    def ask(
+        self,
+        model: Path,
+        prompts: list[list[list[int]]],
+        *,
+        tokens: int = TOKENS,
+        scales: tuple[float, float] | None = None,
+        **engine: Any,
+    ) -> dict[str, Any]:
+        """The reply of a new engine. Each list in `prompts` is asked at once.
+
+        Raises:
+            VllmError: with vLLM's traceback.
+        """
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin is not None
+        assert stdout is not None
+        settings = {"model": str(model), "max_model_len": 2048, **engine}
+        request = {"engine": settings, "prompts": prompts, "max_tokens": tokens, "scales": scales}
+        stdin.write(json.dumps(request) + "\n")
+        stdin.flush()
+        line = stdout.readline()
+        assert line, f"vLLM's process died: {self._log.read_text()[-3000:]}"
+        reply = json.loads(line)
+        if "error" in reply:
+            raise VllmError(reply["error"])
+        return reply
+
+    def answers(self, model: Path, prompts: list[list[list[int]]], **engine: Any) -> list[dict[str, Any]]:
+        """Of all prompts, in their order."""
+        return self.ask(model, prompts, **engine)["answers"]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            self._process.communicate(timeout=60)  # its input ends, and so does it
+        finally:
+            self._process.kill()
+
+
+def checkpoint(source: Path, folder: Path, **changes: Any) -> Path:
+    """The model of `source` in a new folder, with other values in its config."""
+    folder.mkdir()
+    for file in source.iterdir():
+        (folder / file.name).symlink_to(file)
+    (folder / "config.json").unlink()
+    (folder / "config.json").write_text((source / "config.json").read_text())
+    edit_json(folder / "config.json", **changes)
+    return folder
+
+
+def words(count: int, seed: int = 0) -> list[int]:
+    return random.Random(seed).choices(range(1000, 40_000), k=count)
+
+
+def patched(folder: Path, budgets: Budgets | None = None, spec: DCASpec | None = None) -> Any:
+    """A model of transformers with our attention."""
+    return patch(AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval(), spec, budgets)
+
+
+def expected(model: Any, ids: Sequence[int], tokens: int = TOKENS) -> dict[str, Any]:
+    """A model's own greedy answer: all of the prompt and the answer read anew for every token."""
+    return _greedy(lambda ids, _: model(input_ids=torch.tensor([ids]), logits_to_keep=1), ids, tokens)
+
+
+def expected_with_cache(model: Any, ids: Sequence[int], cache: Any = None) -> dict[str, Any]:
+    """The same with the prompt read once, at one time, and the answer token by token."""
+    kept = with_cache(model, cache)
+    return _greedy(lambda ids, new: model(input_ids=torch.tensor([ids[-new:]]), logits_to_keep=1, **kept), ids, TOKENS)
+
+
+@torch.inference_mode()
+def _greedy(read: Any, prompt: Sequence[int], count: int) -> dict[str, Any]:
+    ids, logprobs = list(prompt), []
+    for index in range(count):
+        scores = read(ids, 1 if index else len(ids)).logits[0, -1].float().log_softmax(-1)
+        logprobs.append(float(scores.max()))
+        ids.append(int(scores.argmax()))
+    return {"tokens": ids[len(prompt) :], "logprobs": logprobs}
+
+
+def assert_same(found: dict[str, Any], wanted: dict[str, Any], *, atol: float = 2e-4) -> None:
+    """The same tokens, and logits within rounding."""
+    assert found["tokens"] == wanted["tokens"]
+    torch.testing.assert_close(torch.tensor(found["logprobs"]), torch.tensor(wanted["logprobs"]), atol=atol, rtol=0)
+
+
+def apart(one: dict[str, Any], other: dict[str, Any]) -> float:
+    """How far the first tokens' log-probabilities lie from each other."""
+    return abs(one["logprobs"][0] - other["logprobs"][0])
