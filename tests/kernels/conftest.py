@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import torch
@@ -21,10 +22,13 @@ from longread.kernels.dca import DCASpec, rotate  # noqa: E402
 from longread.kernels.paged import Batch, PagedKV  # noqa: E402
 
 DEVICE = "cuda" if CUDA else "cpu"
+HERE = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
+        if item.path.is_relative_to(HERE):  # whose coverage is not measured, and would take as long as the interpreter
+            item.add_marker(pytest.mark.no_cover)
         if not CUDA and item.get_closest_marker("gpu"):
             item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
 
