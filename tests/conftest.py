@@ -50,6 +50,17 @@ def default_model(model_cache: Path) -> str:
     return DEFAULT_MODEL
 
 
+@pytest.fixture(scope="session")
+def _prefixes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("prefixes")
+
+
+@pytest.fixture
+def read_before(_prefixes: Path, default_model: str) -> None:
+    """This test's cache has the K/V of what such tests have read before it: the handbook takes half a minute."""
+    (Path(os.environ["LONGREAD_CACHE_DIR"]) / "prefix").symlink_to(_prefixes, target_is_directory=True)
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _loopback_only() -> Iterator[None]:
     connect = socket.socket.connect

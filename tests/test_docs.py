@@ -19,7 +19,7 @@ def test_links_lead_somewhere(page: Path):
     assert [link for link in links if link and "://" not in link and not (page.parent / link).exists()] == []
 
 
-@pytest.mark.usefixtures("default_model")
+@pytest.mark.usefixtures("read_before")
 def test_the_python_in_library_md_runs():
     blocks = BLOCK.findall((ROOT / "docs" / "library.md").read_text(encoding="utf-8"))
     assert len(blocks) > 5

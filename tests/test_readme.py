@@ -35,7 +35,7 @@ def test_its_make_targets_exist() -> None:
     assert all(f"\n{target}:" in makefile for target in re.findall(r"^make (\w+)", README, flags=re.MULTILINE))
 
 
-@pytest.mark.usefixtures("default_model")
+@pytest.mark.usefixtures("read_before")
 def test_its_python_runs() -> None:
     (snippet,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
     result = subprocess.run(
