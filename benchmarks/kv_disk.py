@@ -92,7 +92,9 @@ def main() -> None:
         seconds = [one["ttft"] for one in those]
         mean = statistics.mean(seconds)
         rows.append((way, those[0]["cached_tokens"], f"{mean:.2f}", f"{max(seconds) - min(seconds):.2f}"))
-    print(f"\n{DEFAULT_MODEL}, {asked[0]['prompt_tokens']:,} tokens, {options.runs} runs: seconds to the first token\n")
+    print(
+        f"\n{DEFAULT_MODEL}, {asked[0]['prompt_tokens']:,} tokens; seconds to the first token, runs: {options.runs}\n"
+    )
     print(report.table(("server", "cached tokens", "mean", "spread"), rows))
     without, kept, again = (float(row[2]) for row in rows)
     print(f"\nsooner after a restart: {without / again:.0f} times; keeping it: {kept / without:.2f} times as long")
