@@ -131,7 +131,7 @@ def _greedy(read: Any, prompt: Sequence[int], count: int) -> dict[str, Any]:
 
 def assert_same(found: dict[str, Any], wanted: dict[str, Any], *, atol: float = 2e-4) -> None:
     """The same tokens, and logits within rounding."""
-    assert found["tokens"] == wanted["tokens"]
+    assert found["tokens"] == wanted["tokens"], f"vLLM says {found}, transformers {wanted}"
     torch.testing.assert_close(torch.tensor(found["logprobs"]), torch.tensor(wanted["logprobs"]), atol=atol, rtol=0)
 
 
