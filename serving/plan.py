@@ -22,9 +22,12 @@ UTILIZATION = 0.95
 """The share of a GPU's memory that vLLM is given."""
 RUNTIME = 1.5 * GIB
 """Of each GPU, assumed: CUDA's context, the libraries' workspaces, communication buffers."""
+CPU_RUNTIME = 1.75 * GIB
+"""Of a server on a CPU: three Python processes with torch and vLLM, and what malloc keeps (benchmarks/memory.py)."""
 PAGE = 128
 """Tokens of a page of the K/V cache: as many as a tile of keys has, which then is one run of memory."""
-TOOL_CALLS = ("--enable-auto-tool-choice", "--tool-call-parser", "hermes")
+TOOL_CALLS = ("--enable-auto-tool-choice", "--tool-call-parser", "hermes", "--tool-strict-level", "parameter")
+"""The arguments of a call are what the tool's schema says: without the level vLLM lets a model write any JSON there."""
 SEQUENCES = 8
 """Requests at once. Memory is planned for one of the full length; shorter ones share it."""
 _STEP = 1024
@@ -125,7 +128,7 @@ class Need:
     kv: int
     activations: int
     attention: int
-    runtime: int = int(RUNTIME)
+    runtime: int
 
     @property
     def total(self) -> int:
@@ -245,13 +248,14 @@ def layout(request: Request, tp: int, pp: int) -> Layout:
 
 def need(request: Request, tp: int, pp: int, chunk: int) -> Need:
     """Bytes on the GPU that holds most."""
-    shape, precision = request.shape, request.precision
+    shape, precision, cpu = request.shape, request.precision, request.gpus.is_cpu
     pages = -(-request.tokens // PAGE)
     return Need(
-        weights=shape.weights(tp, pp, bits=precision.bits, linear_bits=8 if precision.fp8_weights else None),
+        weights=shape.weights(tp, pp, bits=precision.bits, linear_bits=8 if precision.fp8_weights else None, cpu=cpu),
         kv=pages * PAGE * shape.kv_per_token(tp, pp, kv_bytes=precision.kv_bytes),
-        activations=shape.activations(min(chunk, request.tokens), tp, act_bytes=precision.bytes),
+        activations=shape.activations(min(chunk, request.tokens), tp, pp, act_bytes=precision.bytes, cpu=cpu),
         attention=shape.attention(request.tokens, tp),
+        runtime=int(CPU_RUNTIME if cpu else RUNTIME),
     )
 
 

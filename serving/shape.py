@@ -11,6 +11,14 @@ from .errors import ModelUnusable
 
 _VOCABULARY_PAD = 64
 """vLLM rounds the rows of an embedding up to a multiple of this on each rank."""
+_STREAM = 4
+"""Copies of [tokens, hidden] at the peak: the residual, a layer's input, which its caller holds, the MLP's input and
+output. On CPUs, where norms do not work in place, the caller's residual is another."""
+_CPU_QUERIES = 6
+"""Copies of Q that attention on CPUs makes beside Q and the output: rotated, and a result a region (measured)."""
+SCORE_BYTES = 60
+"""Of one head and token, while sparse prefill selects: 2 float32 scores, 3 masks, and the indices, which are sorted:
+4 before, 12 after, 32 for what CUDA's radix sort of many rows holds (ATen's SortStable.cu)."""
 STRETCH = 4
 """Times its own window that Dual Chunk Attention takes a model to without training (arXiv 2402.17463)."""
 FAMILIES = ("llama", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe")
@@ -98,14 +106,15 @@ class ModelShape:
             self.layers * (self._linear(1) + self._small()) + self.hidden + self._embedding(1) * (1 if self.tied else 2)
         )
 
-    def weights(self, tp: int, pp: int, *, bits: int = 16, linear_bits: int | None = None) -> int:
+    def weights(self, tp: int, pp: int, *, bits: int = 16, linear_bits: int | None = None, cpu: bool = False) -> int:
         """Bytes on the GPU that holds most.
 
         Args:
             linear_bits: of the matrices in the layers, where those are quantized.
+            cpu: on which vLLM packs both the embedding and the output layer, and keeps them as they were, too.
         """
         layers = -(-self.layers // pp)
-        ends = self._embedding(tp) * (2 if pp == 1 and not self.tied else 1)
+        ends = self._embedding(tp) * ((2 if pp == 1 and not self.tied else 1) + 2 * cpu)
         matrices = layers * self._linear(tp) * (linear_bits or bits)
         return (matrices + (layers * self._small() + self.hidden + ends) * bits) // 8
 
@@ -120,22 +129,28 @@ class ModelShape:
         """
         return tokens * 2 * self._inner() // tp * act_bytes
 
-    def activations(self, tokens: int, tp: int, *, act_bytes: int = 2) -> int:
-        """Bytes at the peak of a layer, for a chunk of so many tokens: in its MLP, or in its attention."""
-        stream = 2 * tokens * self.hidden * act_bytes  # the residual and what is added to it
-        product = self.mlp_activations(tokens, tp, act_bytes=act_bytes) // 2  # of gate and up
-        mlp = self.mlp_activations(tokens, tp, act_bytes=act_bytes) + product
-        if self.experts:  # each expert's output, before they are added up
-            mlp += tokens * self.experts_per_token * self.hidden * act_bytes
-        heads = (2 * self.heads + 2 * max(self.kv_heads, tp)) * self.head_dim // tp
+    def activations(self, tokens: int, tp: int, pp: int = 1, *, act_bytes: int = 2, cpu: bool = False) -> int:
+        """Bytes at the peak of a layer, for a chunk of so many tokens: in its MLP, or in its attention.
+
+        Of a forward pass as it is written; compiled, it takes less.
+        """
+        # What vLLM holds of the stream in a layer, and the buffers for what comes from the stage before.
+        stream = (_STREAM + cpu + 2 * (pp > 1)) * tokens * self.hidden * act_bytes
+        halves = self.mlp_activations(tokens, tp, act_bytes=act_bytes)  # gate and up
+        mlp = halves + (halves if cpu else halves // 2)  # their product; a CPU has silu(gate) beside it
+        if self.experts:  # the outputs of each token's experts, and their sum
+            mlp += tokens * (self.experts_per_token + 1) * self.hidden * act_bytes
+        queries = (2 + _CPU_QUERIES * cpu) * self.heads
+        heads = (queries + 2 * max(self.kv_heads, tp)) * self.head_dim // tp
         return stream + max(mlp, tokens * heads * act_bytes)
 
     def attention(self, tokens: int, tp: int) -> int:
         """Bytes that our attention takes beside its results, at prompts of so many tokens: rotation tables, and for
         sparse prefill the scores of all columns and diagonals with what sorting them takes."""
         positions = tokens if self.span is None or tokens <= self.span else self.span + self.chunk
-        tables = 2 * (1 << max(positions - 1, 1).bit_length()) * self.head_dim // 2 * 4
-        scores = 4 * self.heads // tp * tokens * 4 if self.sparse else 0
+        # Cosines and sines, up to a power of two; those of shorter prompts, half as long and so on, stay beside them.
+        tables = 2 * 2 * (1 << max(positions - 1, 1).bit_length()) * self.head_dim // 2 * 4
+        scores = SCORE_BYTES * self.heads // tp * tokens if self.sparse else 0
         return tables + scores
 
     def tensor_parallel_sizes(self) -> list[int]:

@@ -1,7 +1,10 @@
 """The planner: what a model takes, what fits, and what would have to change."""
 
 import json
+import os
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,7 +12,7 @@ from safetensors import safe_open
 
 from longread.serving.errors import ModelUnusable
 from longread.serving.models import CATALOGUE
-from longread.serving.plan import GIB, Gpus, Precision, Request, Unplannable, describe, plan
+from longread.serving.plan import CPU_RUNTIME, GIB, Gpus, Precision, Request, Unplannable, describe, need, plan
 from longread.serving.shape import SHAPES, ModelShape
 
 SEVEN, FOURTEEN = SHAPES["qwen2.5-7b-1m"], SHAPES["qwen2.5-14b-1m"]
@@ -54,6 +57,35 @@ def test_the_blogs_figures() -> None:
     assert (SEVEN.kv_per_token(), FOURTEEN.kv_per_token()) == (57_344, 196_608)
 
 
+@pytest.mark.parametrize(
+    ("name", "column", "gpus", "published"),
+    [("qwen2.5-7b-1m", 0, 4, (28, 3584, 28, 4, 18_944)), ("qwen2.5-14b-1m", 1, 8, (48, 5120, 40, 8, 13_824))],
+)
+def test_the_items_of_the_blogs_command(name: str, column: int, gpus: int, published: tuple[int, ...]) -> None:
+    """Over all GPUs, from the published sizes alone; and docs/serving.md shows them."""
+    layers, hidden, heads, kv_heads, inner = published
+    tokens, chunk, head_dim = 1_010_000, 131_072, 128
+    each = need(request(name, tokens, f"{gpus}xA-80", chunk=chunk), gpus, 1, chunk)
+    expected = {
+        "weights": 2 * SHAPES[name].parameters,
+        "K/V": layers * 2 * kv_heads * head_dim * 2 * (tokens + -tokens % 128),
+        # Gate and up, their product, and on each GPU four times the stream.
+        "activations": 2 * chunk * (3 * inner + gpus * 4 * hidden),
+        # Sines and cosines of 2 ** 19 positions and all shorter ones on each, and 60 bytes a head and token.
+        "attention": gpus * 2 * 2**20 * (head_dim // 2) * 4 + 60 * heads * tokens,
+        "other": gpus * 3 * 2**29,
+    }
+    found = dict(zip(expected, (each.weights, each.kv, each.activations, each.attention, each.runtime), strict=True))
+    assert {item: gpus * size for item, size in found.items()} == pytest.approx(expected, rel=2e-3)
+    lines = (Path(__file__).parents[2] / "docs" / "serving.md").read_text(encoding="utf-8").splitlines()
+    cells = {
+        row[0]: row[1:] for line in lines if len(row := [cell.strip() for cell in line.strip("| ").split("|")]) == 3
+    }
+    shown = {item: f"{gpus * size / GIB:.1f}" for item, size in {**found, "total": each.total}.items()}
+    assert {item: cells[item][column] for item in shown} == shown
+    assert gpus * each.total / GIB / 0.9 == pytest.approx((120, 320)[column], rel=0.04)
+
+
 def test_the_blogs_totals_are_enough() -> None:
     assert plan(request("qwen2.5-7b-1m", MILLION, "4xA-30")).chosen  # 120 GB
     assert plan(request("qwen2.5-14b-1m", MILLION, "8xA-40")).chosen  # 320 GB
@@ -80,6 +112,30 @@ def test_shares_add_up() -> None:
 def test_configs_that_cannot_be_planned_for(config: dict[str, object], message: str) -> None:
     with pytest.raises(ModelUnusable, match=message):
         ModelShape.from_config(config)
+
+
+def test_a_stage_that_is_not_the_first_has_buffers_for_what_comes() -> None:
+    assert SEVEN.activations(4096, 4, 2) - SEVEN.activations(4096, 4) == 2 * 4096 * 3584 * 2
+
+
+def test_a_real_engine_takes_what_is_planned(tiny_models: dict[str, Path]) -> None:
+    """vLLM's own count of weights and of the tokens that its K/V cache holds."""
+    script = Path(__file__).parents[2] / "benchmarks" / "memory.py"
+    result = subprocess.run(
+        [sys.executable, script, "--folder", tiny_models["qwen3_moe"], "--chunk", "256"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(script.parent)},
+        timeout=300,
+    )
+    assert result.returncode == 0, result.stderr[-3000:]
+    engine = json.loads(result.stdout.splitlines()[-1])
+    planned, taken = engine["planned"], engine["taken"]
+    assert {item: taken[item] for item in ("weights", "kv", "kv tokens")} == {
+        item: planned[item] for item in ("weights", "kv", "kv tokens")
+    }
+    assert planned["kv tokens"] == 2 * engine["tokens"]
+    assert taken["prefill"] + taken["runtime"] < planned["prefill"] + CPU_RUNTIME
 
 
 # GPUs
@@ -155,7 +211,8 @@ def test_a_cpu_keeps_what_it_is_told_in_float32(small_model: Path) -> None:
     shape = ModelShape.from_config(json.loads((small_model / "config.json").read_text()))
     found = plan(Request("small", shape, 8192, Gpus.cpu(8 * GIB), Precision(bits=32)))
     assert found.chosen is not None
-    assert found.chosen.need.weights == 4 * shape.parameters
+    # vLLM packs the embedding, which is the output layer too, for each of the two, and keeps it as it was.
+    assert found.chosen.need.weights == 4 * (shape.parameters + 2 * shape.vocabulary * shape.hidden)
     arguments = shlex.split(found.commands[0][1])
     assert arguments[arguments.index("--dtype") + 1] == "float32"
     assert "--gpu-memory-utilization" not in arguments
