@@ -92,11 +92,16 @@ def test_long_chunks_are_sparse_where_the_checkpoint_has_budgets(
     folder = checkpoint(tiny_models["qwen2"], tmp_path / "sparse", dual_chunk_attention_config=dual_chunk)
     Budgets.uniform(3, 4, vertical=40, slash=110).write(folder / "sparse_attention_config.json")
     ids = words(1500)
-    found = vllm.answers(folder, [[ids]], max_num_batched_tokens=2048)
+    reply = vllm.ask(folder, [[ids]], max_num_batched_tokens=2048)
+    found, counters = reply["answers"], reply["counters"]
     sparse = Budgets.read(folder / "sparse_attention_config.json", threshold=512)
     wanted = expected_with_cache(patched(folder, sparse), ids)
     assert_same(found[0], wanted)
     assert apart(expected(patched(folder), ids, 1), wanted) > 1e-2
+    assert counters["longread_prefill_tokens_total sparse"] == 1500
+    assert counters["longread_prefill_tokens_total dense"] == 0
+    assert counters["longread_sparse_recall_count"] == counters["longread_sparse_keys_count"] == 1
+    assert 0 < counters["longread_sparse_keys_sum"] < counters["longread_sparse_recall_sum"] + 0.1 < 1.1
 
 
 class Float8Cache(DynamicCache):

@@ -51,7 +51,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
         for layer in layers:
             layer._k_scale_float, layer._v_scale_float = request["scales"]
     sampling = SamplingParams(temperature=0, max_tokens=request["max_tokens"], logprobs=1, ignore_eos=True)
-    answers = []
+    answers, counted = [], counters()
     try:
         for together in request["prompts"]:
             for output in engine.generate([{"prompt_token_ids": ids} for ids in together], sampling, use_tqdm=False):
@@ -68,9 +68,19 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
         preemptions = [metric.value for metric in metrics if metric.name == "vllm:num_preemptions"]
         # None are seen here where the layers are in other processes.
         backends = [layer.attn_backend.get_name() for layer in layers if hasattr(layer, "attn_backend")]
-        return {"answers": answers, "preemptions": preemptions[0], "backends": backends}
+        added = {name: value - counted.get(name, 0) for name, value in counters().items()}
+        return {"answers": answers, "preemptions": preemptions[0], "backends": backends, "counters": added}
     finally:
         engine.llm_engine.engine_core.shutdown()
+
+
+def counters() -> dict[str, float]:
+    """Ours, as /metrics would show them."""
+    from prometheus_client import REGISTRY
+
+    samples = [sample for metric in REGISTRY.collect() for sample in metric.samples]
+    ours = [sample for sample in samples if sample.name.startswith("longread_") and "le" not in sample.labels]
+    return {" ".join([sample.name, *sample.labels.values()]): sample.value for sample in ours}
 
 
 if __name__ == "__main__":
