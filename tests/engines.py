@@ -7,6 +7,9 @@ from typing import Any
 
 from longread.serving.events import Delta, Finish, ModelEvent, Prefill
 
+SERVED_TOKENS = 12_288
+"""The length that the fixture `server` serves: half as much again as the model's window."""
+
 
 def user(text: str) -> list[dict[str, Any]]:
     """A conversation of one message."""

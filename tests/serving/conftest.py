@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from engines import SERVED_TOKENS
+from longread.serving import launch, served
 from longread.serving.embedded import Engine
+from longread.serving.events import ServeEvent
 from vllm_engines import Vllm
 
 TINY = {
@@ -72,6 +75,31 @@ def real_engine(small_model: Path) -> Iterator[Engine]:
     """The real model, with nothing on disk. Shared: a test must not rely on what is in its buffer."""
     with Engine.load(small_model, prefix_store=None) as engine:
         yield engine
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory, model_cache: Path) -> Path:
+    """The cache folder of `server`, with the models that are there already."""
+    folder = tmp_path_factory.mktemp("home")
+    (folder / "models").symlink_to(model_cache / "models")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def server(home: Path) -> Iterator[tuple[served.Served, list[ServeEvent]]]:
+    """The default model, beyond its window by Dual Chunk Attention, and what was said while it started.
+
+    Shared: a test must not rely on what its cache holds. It is found by programs whose LONGREAD_CACHE_DIR is `home`.
+    """
+    events: list[ServeEvent] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LONGREAD_CACHE_DIR", str(home))
+        options = launch.Options(tokens=SERVED_TOKENS, timeout=300)
+        found = launch.launch("smollm2-135m", options, on_event=events.append)
+    yield found, events
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LONGREAD_CACHE_DIR", str(home))
+        served.stop(found)
 
 
 @pytest.fixture(scope="session")

@@ -4,41 +4,25 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 from urllib.request import Request, urlopen
 
+import jsonschema
 import psutil
 import pytest
 
-from engines import user
+from engines import SERVED_TOKENS, user
+from longread.agent.llm.endpoint import EndpointChat
 from longread.serving import launch, served
 from longread.serving.embedded import Engine
 from longread.serving.errors import ServerError
 from longread.serving.events import ServeEvent, Starting
 from longread.serving.launch import Options
 from longread.serving.server_log import cause, kv_tokens, longread_line, stage
-
-TOKENS = 12_288
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory, model_cache: Path) -> Iterator[Path]:
-    """A cache folder of our own, with the models that are there already."""
-    folder = tmp_path_factory.mktemp("home")
-    (folder / "models").symlink_to(model_cache / "models")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LONGREAD_CACHE_DIR", str(folder))
-        yield folder
-
-
-@pytest.fixture(scope="module")
-def server(home: Path) -> Iterator[tuple[served.Served, list[ServeEvent]]]:
-    """The default model, beyond its window by Dual Chunk Attention."""
-    events: list[ServeEvent] = []
-    found = launch.launch("smollm2-135m", Options(tokens=TOKENS, timeout=300), on_event=events.append)
-    yield found, events
-    served.stop(found)
 
 
 def ask(url: str, body: dict[str, object]) -> dict[str, object]:
@@ -54,8 +38,8 @@ def test_it_comes_up_says_what_runs_and_is_found_again(
     found, events = server
     said = [event.what for event in events if isinstance(event, Starting)]
     assert "starting" in said
-    assert found.window == TOKENS
-    assert found.kv_tokens == 2 * TOKENS
+    assert found.window == SERVED_TOKENS
+    assert found.kv_tokens == 2 * SERVED_TOKENS
     assert served.running() == [found]
     assert served.find("smollm2-135m") == served.find(None) == found
     assert launch.launch("smollm2-135m") == found  # one server a model
@@ -75,28 +59,109 @@ def test_it_answers_as_the_embedded_engine_does(
     assert "Paris" in text
 
 
-def test_a_follow_up_finds_its_prefix_and_a_required_tool_is_called(
-    server: tuple[served.Served, list[ServeEvent]],
-) -> None:
+def test_a_follow_up_finds_its_prefix(server: tuple[served.Served, list[ServeEvent]]) -> None:
     found, _ = server
     text = "The harbour master keeps the blue key. " * 40
-    body = {"model": "smollm2-135m", "messages": user(text + "Who keeps it?"), "max_tokens": 4}
-    ask(found.url, body)
-    tools = [
-        {
-            "type": "function",
-            "function": {
-                "name": "look_up",
-                "parameters": {"type": "object", "properties": {"word": {"type": "string"}}, "required": ["word"]},
-            },
-        }
-    ]
+    body = {"model": "smollm2-135m", "max_tokens": 4}
+    ask(found.url, {**body, "messages": user(text + "Who keeps it?")})
     again = ask(found.url, {**body, "messages": user(text + "What colour is it?")})
     assert again["usage"]["prompt_tokens_details"]["cached_tokens"] >= 256  # type: ignore[index]
-    called = ask(found.url, {**body, "max_tokens": 64, "tools": tools, "tool_choice": "required"})
+
+
+def test_its_metrics_have_our_counters(server: tuple[served.Served, list[ServeEvent]]) -> None:
+    """Attention counts in another process than the one that is asked."""
+    url = server[0].url.removesuffix("/v1")
+
+    def read() -> float:
+        with urlopen(f"{url}/metrics", timeout=60) as answer:
+            lines = answer.read().decode().splitlines()
+        return sum(float(line.split()[-1]) for line in lines if line.startswith("longread_prefill_tokens_total{"))
+
+    before = read()
+    reply = ask(server[0].url, {"model": "smollm2-135m", "messages": user("Counted? " * 50), "max_tokens": 1})
+    usage: Any = reply["usage"]
+    computed = usage["prompt_tokens"] - usage["prompt_tokens_details"]["cached_tokens"]
+    assert computed > 50
+    assert read() - before == computed
+
+
+def test_two_at_once_get_what_each_gets_alone(server: tuple[served.Served, list[ServeEvent]]) -> None:
+    found, _ = server
+    questions = ["Tell a story about a harbour.", "Fact: the stone is blue. " * 30 + "Say what you know of the stone."]
+
+    def answer(question: str) -> tuple[str, float, float]:
+        """Text, and when it began and ended."""
+        body = {"messages": user(question), "max_tokens": 32, "temperature": 0, "ignore_eos": True, "stream": True}
+        request = Request(
+            f"{found.url}/chat/completions",
+            json.dumps({"model": "smollm2-135m", **body}).encode(),
+            {"Content-Type": "application/json"},
+        )
+        pieces, times = [], []
+        with urlopen(request, timeout=300) as lines:
+            for line in lines:
+                if line.startswith(b"data: {"):
+                    pieces.append(json.loads(line[6:])["choices"][0]["delta"].get("content") or "")
+                    times += [time.perf_counter()] if pieces[-1] else []
+        return "".join(pieces), times[0], times[-1]
+
+    with ThreadPoolExecutor(2) as pool:
+        together = list(pool.map(answer, questions))
+    (one, began, ended), (other, other_began, other_ended) = together
+    assert max(began, other_began) < min(ended, other_ended), "both were being written at once"
+    assert [one, other] == [answer(question)[0] for question in questions]
+
+
+# What keeps to a schema, from a model too small to know it
+
+WORD = {"type": "object", "properties": {"word": {"type": "string"}}, "required": ["word"]}
+LOOK_UP = {"name": "look_up", "description": "Look up a word.", "parameters": WORD}
+LOOK_UP_CHOSEN = {"type": "function", "function": {"name": "look_up"}}
+
+
+@pytest.mark.parametrize("choice", ["required", LOOK_UP_CHOSEN], ids=["required", "by name"])
+def test_a_tool_that_must_be_called_is_called_with_valid_arguments(
+    server: tuple[served.Served, list[ServeEvent]], choice: object
+) -> None:
+    called = ask(
+        server[0].url,
+        {
+            "model": "smollm2-135m", "messages": user("What does the word longread mean?"), "max_tokens": 128,
+            "temperature": 0, "tools": [{"type": "function", "function": LOOK_UP}], "tool_choice": choice,
+            "parallel_tool_calls": False,
+        },
+    )  # fmt: skip
     [call] = called["choices"][0]["message"]["tool_calls"]  # type: ignore[index]
     assert call["function"]["name"] == "look_up"
-    json.loads(call["function"]["arguments"])  # the small model may make it a string where an object is due
+    jsonschema.validate(json.loads(call["function"]["arguments"]), WORD)
+
+
+def test_a_tool_call_reaches_the_agent_whole(server: tuple[served.Served, list[ServeEvent]]) -> None:
+    """As it is streamed, through the chat model of the agents."""
+    model = EndpointChat({"server": server[0].url, "generate_cfg": {"max_tokens": 128, "temperature": 0}})
+    settings = {"function_choice": "look_up", "parallel_function_calls": False}
+    asked = model.chat(user("What does the word longread mean?"), functions=[LOOK_UP], extra_generate_cfg=settings)
+    *_, [message] = asked
+    assert message["function_call"]["name"] == "look_up"
+    jsonschema.validate(json.loads(message["function_call"]["arguments"]), WORD)
+
+
+def test_an_answer_keeps_to_a_schema(server: tuple[served.Served, list[ServeEvent]]) -> None:
+    schema = {
+        "type": "object",
+        "properties": {"city": {"type": "string", "maxLength": 30}, "river": {"enum": ["Seine", "Rhine"]}},
+        "required": ["city", "river"],
+        "additionalProperties": False,
+    }
+    answer = ask(
+        server[0].url,
+        {
+            "model": "smollm2-135m", "messages": user("Which city is the capital of France?"), "max_tokens": 64,
+            "temperature": 0,
+            "response_format": {"type": "json_schema", "json_schema": {"name": "place", "schema": schema}},
+        },
+    )  # fmt: skip
+    jsonschema.validate(json.loads(answer["choices"][0]["message"]["content"]), schema)  # type: ignore[index]
 
 
 # What is refused before anything starts

@@ -1,0 +1,72 @@
+"""`agent chat` against the server that `agent serve` started, as a user has them."""
+
+import os
+import pty
+import re
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from longread.serving.events import ServeEvent
+from longread.serving.served import Served
+
+ROOT = Path(__file__).parents[2]
+BOOK = (ROOT / "examples" / "handbook.md", ROOT / "LICENSE")
+QUESTIONS = "What is the command of longread called?\nWhich parser does it use for PDF?\n"
+
+
+def at_a_terminal(arguments: list[str], stdin: str, home: Path) -> tuple[str, str]:
+    """Run `agent` with standard error at a terminal, where progress is shown. -> (standard output, standard error)."""
+    master, slave = pty.openpty()
+    shown: list[bytes] = []
+
+    def read() -> None:
+        while True:
+            try:
+                shown.append(os.read(master, 65_536))
+            except OSError:  # how the other end's closing shows on Linux
+                return
+
+    process = subprocess.Popen(
+        [Path(sys.executable).with_name("agent"), *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        stderr=slave, text=True, env={**os.environ, "LONGREAD_CACHE_DIR": str(home), "COLUMNS": "120", "TERM": "xterm"},
+    )  # fmt: skip
+    os.close(slave)
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        stdout, _ = process.communicate(stdin, timeout=300)
+    finally:
+        process.kill()
+        reader.join()
+        os.close(master)
+    errors = b"".join(shown).decode()
+    assert process.returncode == 0, errors
+    return stdout, errors
+
+
+def number(text: str) -> int:
+    return int(text.replace(",", ""))
+
+
+def test_the_second_question_comes_soon_and_the_first_shows_how_far_it_is(
+    server: tuple[Served, list[ServeEvent]], home: Path
+) -> None:
+    files = [part for path in BOOK for part in ("--file", str(path))]
+    stdout, errors = at_a_terminal(["chat", *files, "--max-tokens", "24", "--temperature", "0"], QUESTIONS, home)
+
+    assert f"the model is at {server[0].url} (started with agent serve smollm2-135m)" in errors
+    lines = re.findall(
+        r"prompt ([\d,]+) tokens \(([\d,]+) cached\), answer [\d,]+ tokens, first token ([\d.]+) s", stdout
+    )
+    (tokens, cached, first), (_, cached_then, second) = [(number(p), number(c), float(s)) for p, c, s in lines]
+    assert 5_000 < tokens < 8_000
+    assert cached < 256, "the book was new to the server"
+    assert cached_then > tokens - 256
+    assert second <= first / 5
+    assert "agent" in stdout.splitlines()[0]
+
+    read = [number(done) for done, total in re.findall(r"([\d,]+)/([\d,]+) tokens", errors) if number(total) == tokens]
+    assert read == sorted(read)
+    assert len(set(read)) > 3, "it grew while the book was read"
