@@ -1,7 +1,7 @@
 """The two examples of the Qwen2.5-1M blog, against a server: the call of curl, and the script with the passkey.
 
-What is changed is the model's name, the port, how often the filler is repeated, and that the answer has a limit: this
-small model does not stop by itself after a long prompt.
+What is changed is the model's name and the port; in the script also how often the filler is repeated and where the key
+stands in it, and that the answer has a limit: this small model does not stop by itself after a long prompt.
 """
 
 import contextlib
@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from engines import SERVED_TOKENS
 from longread.serving.events import ServeEvent
 from longread.serving.served import Served
 
@@ -65,18 +66,29 @@ def here(example: str, server: tuple[Served, list[ServeEvent]]) -> str:
     return example.replace("localhost:8000", f"localhost:{port}").replace("Qwen/Qwen2.5-7B-Instruct-1M", MODEL)
 
 
-def meant(script: str, repeated: int) -> str:
-    """The script as it is meant: as printed the text after the filler has no '+', and '*' would repeat the key, too."""
-    filler = 'There and back again. " * 800\n'
-    key = 'is the pass key.\\n"\n'
-    assert script.count(filler) == script.count(key) == 1
-    script = script.replace(filler, filler.replace("800\n", f"{repeated} +\n"))
-    return script.replace(key, key.replace("\n", " +\n"))
+def meant(script: str, before: int, after: int) -> str:
+    """The script as it is meant: as printed, a '+' is missing after the filler, and '*' would repeat the key, too.
+
+    Args:
+        before: how often the filler stands before the key: never, as printed.
+        after: how often it stands after it.
+    """
+    lines = script.splitlines()
+    key = next(number for number, line in enumerate(lines) if "28884" in line)
+    filler, _, printed = lines[key + 1].rpartition(" * ")
+    assert printed == "800"
+    lines[key - 1 : key + 2] = [
+        f"{lines[key - 1]} +",
+        f"{filler} * {before} +",
+        f"{lines[key]} +",
+        f"{filler} * {after} +",
+    ]
+    return "\n".join(lines)
 
 
 def test_the_call_of_curl(server: tuple[Served, list[ServeEvent]]) -> None:
     command = ["bash", "-c", here(CURL, server)]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    result = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
     reply = json.loads(result.stdout)
     assert reply["model"] == MODEL
     [choice] = reply["choices"]
@@ -90,33 +102,35 @@ def test_the_script_as_printed_is_no_python() -> None:
         compile(SCRIPT, "blog.py", "exec")
 
 
-# The longer prompts begin as the shorter ones do, whose keys are in the cache by then.
+# With the key at the very beginning this model, of 135M, loses it from some 7,000 tokens on, and with its own rotary
+# embedding no later: in long prompts it stands after 168 repetitions. The longest begins as the one before it does.
 @pytest.mark.parametrize(
-    ("repeated", "tokens", "found"),
+    ("before", "after", "tokens", "found"),
     [
-        pytest.param(60, 1_533, True, id="short"),
-        # In a chat this model has lost the key from some 6,000 tokens on, with its own rotary embedding as with ours.
-        pytest.param(336, 8_157, False, id="at the window"),
-        pytest.param(505, 12_213, False, id="past the window"),
+        pytest.param(0, 60, range(1_400, 1_600), True, id="short, as printed"),
+        pytest.param(168, 168, range(8_000, 8_192), True, id="at the window"),
+        pytest.param(168, 337, range(12_000, SERVED_TOKENS), False, id="past the window"),
     ],
 )
 def test_the_script_with_the_passkey(
-    server: tuple[Served, list[ServeEvent]], repeated: int, tokens: int, found: bool
+    server: tuple[Served, list[ServeEvent]], before: int, after: int, tokens: range, found: bool
 ) -> None:
     names: dict[str, Any] = {}
     printed = io.StringIO()
-    script = here(meant(SCRIPT, repeated), server).replace("temperature=0,", "temperature=0, max_tokens=16,")
+    script = here(meant(SCRIPT, before, after), server).replace("temperature=0,", "temperature=0, max_tokens=16,")
     with contextlib.redirect_stdout(printed):
         exec(compile(script, "blog.py", "exec"), names)
-    assert names["chat_response"].usage.prompt_tokens == tokens
+    count = names["chat_response"].usage.prompt_tokens
+    assert count in tokens
     assert printed.getvalue().startswith("Chat response: The pass key is ")
-    assert "28884" in printed.getvalue() or not found
+    if found:
+        assert "28884" in printed.getvalue()
 
-    # The key is there to be read all the same, as it shows when the answer is begun for the model.
-    begun = [{"role": "user", "content": names["prompt"]}, {"role": "assistant", "content": "The pass key is"}]
+    # Past the window it prefers to chat about keys. It has read this one all the same: its answer is begun for it.
+    begun = [{"role": "user", "content": names["prompt"]}, {"role": "assistant", "content": "The pass key is "}]
     goes_on = {"add_generation_prompt": False, "continue_final_message": True}
     answer = names["client"].chat.completions.create(
         model=MODEL, messages=begun, temperature=0, max_tokens=8, extra_body=goes_on
     )
-    assert "28884" in answer.choices[0].message.content
-    assert answer.usage.prompt_tokens_details.cached_tokens > tokens - 256
+    assert answer.choices[0].message.content.startswith("28884")
+    assert answer.usage.prompt_tokens_details.cached_tokens > count - 256
