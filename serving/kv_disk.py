@@ -6,16 +6,19 @@ lacks is added here: its files are kept apart by all that K/V depend on, and hel
 
 import contextlib
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import ServerError
 from .plan import GIB, PAGE, Plan
 from .prefix import fingerprint
+from .vllm_plugin.compatibility import installed
 
 if TYPE_CHECKING:
     from .command import Options
@@ -32,25 +35,36 @@ def check_folder(folder: Path) -> Path:
     """
     folder = folder.expanduser().resolve() / "longread-kv"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # K/V tell what the documents say
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
         raise ServerError(
             f"--kv-disk: {folder} cannot be written ({error.strerror}): choose another folder."
         ) from error
+    if hasattr(os, "getuid") and folder.stat().st_uid != os.getuid():
+        raise ServerError(
+            f"--kv-disk: {folder} belongs to another user, who could change what is in it: choose another folder."
+        )
     return folder
 
 
 def room(folder: Path, found: Plan, options: "Options") -> int:
-    """Bytes that may be used.
+    """Bytes that may be used: what is asked for, or by default what is there and at least a few of the longest prompts.
 
     Raises:
-        ServerError: the disk does not have them.
+        ServerError: the disk does not have them, or they are less than a prompt.
     """
     request = found.request
     prompt = -(-request.tokens // PAGE) * PAGE * request.shape.kv_per_token(1, 1, kv_bytes=request.precision.kv_bytes)
-    wanted = PROMPTS * prompt if options.kv_disk_gib is None else int(options.kv_disk_gib * GIB)
-    free = shutil.disk_usage(folder).free + sum(size for _, size, _ in _files(folder))
+    there = sum(size for _, size, _ in _files(folder))
+    # Whose they are is not known: a small model is not to push out the books of a large one.
+    wanted = max(PROMPTS * prompt, there) if options.kv_disk_gib is None else int(options.kv_disk_gib * GIB)
+    if wanted < prompt:
+        raise ServerError(
+            f"--kv-disk-size {options.kv_disk_gib:g} is less than one prompt of {request.tokens:,} tokens takes: it "
+            f"needs {prompt / GIB:.3g} GiB, or a smaller --tokens."
+        )
+    free = shutil.disk_usage(folder).free + there
     if wanted > free:
         raise ServerError(
             f"{folder} has room for {free / GIB:.1f} GiB of K/V, and {wanted / GIB:.1f} are asked for: give "
@@ -73,21 +87,31 @@ def transfer(folder: Path, weights: Path, found: Plan, options: "Options") -> li
         raise ServerError(
             f"--kv-disk needs weights in safetensors files, to tell them from others; {weights} has none."
         )
-    size = room(folder, found, options)
+    place = folder / ("pages" if found.request.gpus.is_cpu else "vllm")
+    place.mkdir(exist_ok=True)
+    size = room(place, found, options)
     if found.request.gpus.is_cpu:
         ours: dict[str, Any] = {
             "kv_connector": "DiskConnector",
             "kv_connector_module_path": f"{__package__}.vllm_plugin.kv_disk",
             "kv_role": "kv_both",
             "kv_load_failure_policy": "recompute",  # a damaged file is one that is not there
-            "kv_connector_extra_config": {"folder": str(folder / "pages"), "bytes": size},
+            "kv_connector_extra_config": {"folder": str(place), "bytes": size},
         }
         return ["--kv-transfer-config", json.dumps(ours)]
-    trim(folder / "vllm", size)
+    if "--enable-lora" in options.extra:
+        raise ServerError("--kv-disk and --enable-lora do not go together: nothing says whose K/V those on disk are.")
+    trim(place, size)
     # vLLM's own names know the model's path and the shape of its K/V, but not how they were computed.
     request = found.request
-    computed = json.dumps([request.flags, asdict(request.precision), options.sparse, options.extra])
-    tier = {"type": "fs", "root_dir": str(folder / "vllm" / fingerprint(weights, computed))}
+    budgets = weights / "sparse_attention_config.json"
+    computed = json.dumps(
+        [
+            version("longread"), installed(), request.flags, asdict(request.precision), options.sparse,
+            options.extra, found.chosen and found.chosen.chunk, budgets.read_text() if budgets.is_file() else None,
+        ]
+    )  # fmt: skip
+    tier = {"type": "fs", "root_dir": str(place / fingerprint(weights, computed))}
     theirs = {"kv_connector_extra_config": {"spec_name": "TieringOffloadingSpec", "secondary_tiers": [tier]}}
     return ["--kv-offloading-size", str(options.kv_memory_gib), "--kv-transfer-config", json.dumps(theirs)]
 

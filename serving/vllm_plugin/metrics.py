@@ -7,6 +7,8 @@ nothing.
 """
 
 import atexit
+import contextlib
+import logging
 import os
 import secrets
 import shutil
@@ -22,6 +24,7 @@ import numpy as np
 if TYPE_CHECKING:
     from prometheus_client import Metric
 
+_log = logging.getLogger("vllm.longread")  # vLLM shows what its own loggers say
 _FOLDER = "LONGREAD_METRICS_DIR"
 CHUNKS = tuple(128 << power for power in range(11))
 """Upper bounds of the histogram of chunk sizes, in tokens: 128 to 131,072."""
@@ -30,10 +33,17 @@ _NUMBERS = _BUCKETS + len(CHUNKS) + 1
 
 
 class Counters:
-    """The numbers of one worker."""
+    """The numbers of one worker.
 
-    def __init__(self, path: Path):
-        self._numbers = np.memmap(path, dtype=np.float64, mode="w+", shape=(_NUMBERS,))
+    Args:
+        path: of a new file; None keeps them to itself.
+    """
+
+    def __init__(self, path: Path | None):
+        self._numbers = np.zeros(_NUMBERS)
+        if path is not None:
+            path.write_bytes(self._numbers.tobytes())  # now, since a full disk met in a map kills the process
+            self._numbers = np.memmap(path, dtype=np.float64, mode="r+")
 
     def chunk(self, tokens: int, *, sparse: bool) -> None:
         """So many tokens of a prompt were read in one step."""
@@ -50,8 +60,12 @@ def counters() -> Counters:
     """Those of this process, in the folder that the server looks into."""
     show()  # where nobody has, which is a worker on another machine: the folder is then looked into by no one
     folder = Path(os.environ[_FOLDER])
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return Counters(folder / f"{os.getpid()}-{secrets.token_hex(4)}")
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return Counters(folder / f"{os.getpid()}-{secrets.token_hex(4)}")
+    except OSError as error:
+        _log.warning("longread: /metrics will not have our counters: %s: %s", folder, error.strerror)
+        return Counters(None)
 
 
 class Collector:
@@ -63,7 +77,10 @@ class Collector:
     def collect(self) -> Iterator["Metric"]:
         from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, SummaryMetricFamily
 
-        numbers = [np.fromfile(path) for path in self._folder.glob("*")]
+        numbers = []
+        for path in self._folder.glob("*"):
+            with contextlib.suppress(OSError):  # the server is ending
+                numbers.append(np.fromfile(path))
         whole = [row for row in numbers if len(row) == _NUMBERS]
         if not whole:
             return

@@ -133,13 +133,12 @@ def config(folder: Path, **changes: Any) -> Any:
     text |= {name: changes.pop(name) for name in list(changes) if name in text}
     values = {
         "model": str(folder), "dtype": torch.float32, "quantization": None, "cache_dtype": "auto", "block_size": 128,
-        "prefix_caching_hash_algo": "sha256", "tensor_parallel_size": 1, "pipeline_parallel_size": 1, "world_size": 1,
-        "additional_config": {},
+        "prefix_caching_hash_algo": "sha256", "max_num_batched_tokens": 1024, "additional_config": {},
     }  # fmt: skip
     assert changes.keys() <= values.keys()
     all_of_them = SimpleNamespace(**{**values, **changes})
     all_of_them.hf_text_config = SimpleNamespace(**text, to_dict=lambda: text)
-    all_of_them.model_config = all_of_them.cache_config = all_of_them.parallel_config = all_of_them
+    all_of_them.model_config = all_of_them.cache_config = all_of_them.scheduler_config = all_of_them
     return all_of_them
 
 
@@ -150,8 +149,6 @@ def config(folder: Path, **changes: Any) -> Any:
         {"cache_dtype": "fp8"},
         {"quantization": "fp8"},
         {"block_size": 64},
-        {"tensor_parallel_size": 2, "world_size": 2},
-        {"pipeline_parallel_size": 2, "world_size": 2},
         {"rope_theta": 1e5},
         {"dual_chunk_attention_config": {**DCA, "local_size": 32}},
         {"dual_chunk_attention_config": {**DCA, "original_max_position_embeddings": 512}},
@@ -166,9 +163,7 @@ def test_pages_of_another_computation_have_other_names(model: Path, change: dict
     assert identity(config(model, **change)) != identity(config(model))
 
 
-def test_pages_of_other_weights_and_ranks_have_other_names(
-    model: Path, tiny_models: dict[str, Path], tmp_path: Path
-) -> None:
+def test_pages_of_other_weights_have_other_names(model: Path, tiny_models: dict[str, Path], tmp_path: Path) -> None:
     own = identity(config(model))
     weights = tmp_path / "weights"
     weights.mkdir()
@@ -179,8 +174,7 @@ def test_pages_of_other_weights_and_ranks_have_other_names(
     data[-1] ^= 1
     (weights / "model.safetensors").write_bytes(data)
     assert identity(config(weights)) != own
-    names = {key(one, rank, page) for one in (own, "x") for rank in (0, 1) for page in (b"a", b"b")}
-    assert len(names) == 8
+    assert len({key(one, page) for one in (own, "x") for page in (b"a", b"b")}) == 4
 
 
 def test_the_length_that_is_served_counts_only_where_attention_depends_on_it(model: Path) -> None:
@@ -192,6 +186,23 @@ def test_the_length_that_is_served_counts_only_where_attention_depends_on_it(mod
     assert identity(config(model, **heated, **longer)) != identity(config(model, **heated))
 
 
+def test_a_chunk_counts_where_it_selects_keys(model: Path) -> None:
+    sparse = {"additional_config": {"longread": {"sparse": True}}}
+    shorter = {"max_num_batched_tokens": 512}
+    assert identity(config(model, **sparse, **shorter)) != identity(config(model, **sparse))
+    assert identity(config(model, **shorter)) == identity(config(model))
+
+
+def test_versions_count_and_the_models_folder_does_not(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = identity(config(model))
+    moved = config(model)
+    text = moved.hf_text_config.to_dict()
+    moved.hf_text_config.to_dict = lambda: {**text, "_name_or_path": "/elsewhere", "transformers_version": "9"}
+    assert identity(moved) == own
+    monkeypatch.setattr("longread.serving.vllm_plugin.identity.installed", lambda: "0.99.0")
+    assert identity(config(model)) != own
+
+
 def test_weights_that_cannot_be_told_apart_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"models in a folder of safetensors, which .* is not"):
         identity(config(tmp_path))
@@ -200,28 +211,27 @@ def test_weights_that_cannot_be_told_apart_are_an_error(tmp_path: Path) -> None:
 # agent serve
 
 
-def arguments(model: Path, folder: Path, gpus: str | None = None, **options: Any) -> tuple[dict[str, str], str | None]:
-    """(flags with a value, PYTHONHASHSEED) of a server with K/V on disk."""
+def arguments(model: Path, folder: Path, gpus: str | None = None, **options: Any) -> dict[str, str]:
+    """Flags with a value, of a server with K/V on disk."""
     found = Options(kv_disk=folder, tokens=1024, gpus=Gpus.parse(gpus) if gpus else Gpus.cpu(8 * GIB), **options)
     values = json.loads((model / "config.json").read_text())
-    line, environment = command(model, str(model), launch.plan_for(str(model), found, values), found, 8000)
-    return dict(pairwise(line)), environment.get("PYTHONHASHSEED")
+    line, _ = command(model, str(model), launch.plan_for(str(model), found, values), found, 8000)
+    return dict(pairwise(line))
 
 
 def test_on_a_cpu_it_is_our_connector(model: Path, tmp_path: Path) -> None:
-    flags, seed = arguments(model, tmp_path)
+    flags = arguments(model, tmp_path)
     assert json.loads(flags["--kv-transfer-config"]) == transfer(
         tmp_path / "longread-kv" / "pages", kv_disk.PROMPTS * 1024 // PAGE * PAGE_BYTES
     )
-    assert seed == "0"
-    flags, _ = arguments(model, tmp_path, kv_disk_gib=0.5)
+    flags = arguments(model, tmp_path, kv_disk_gib=0.5)
     assert json.loads(flags["--kv-transfer-config"])["kv_connector_extra_config"]["bytes"] == GIB // 2
 
 
 def test_on_gpus_it_is_vllms_with_a_folder_for_each_way_to_compute(model: Path, tmp_path: Path) -> None:
     roots = set()
     for options in ({}, {"sparse": False}, {"fp8_kv": True}, {"extra": ("--quantization", "x")}):
-        flags, _ = arguments(model, tmp_path, "H100", kv_memory_gib=3.0, **options)
+        flags = arguments(model, tmp_path, "H100", kv_memory_gib=3.0, **options)
         assert flags["--kv-offloading-size"] == "3.0"
         asked = json.loads(flags["--kv-transfer-config"])["kv_connector_extra_config"]
         assert asked["spec_name"] == "TieringOffloadingSpec"  # vLLM's default knows no second tier
@@ -263,6 +273,27 @@ def test_a_disk_that_will_not_do_is_one_line_before_anything_starts(
     assert result.exit_code == 1
     assert message.replace(" ", "") in "".join(result.stderr.split())  # as wide as the terminal is
     assert served.running() == []
+
+
+def test_a_size_below_one_prompt_is_an_error(model: Path, tmp_path: Path) -> None:
+    with pytest.raises(ServerError, match=r"--kv-disk-size 1e-05 is less than one prompt of 1,024 tokens takes"):
+        arguments(model, tmp_path, kv_disk_gib=1e-5)
+
+
+def test_by_default_what_is_there_has_room(model: Path, tmp_path: Path) -> None:
+    pages = tmp_path / "longread-kv" / "pages"
+    pages.mkdir(parents=True)
+    (pages / "of a larger model").write_bytes(bytes(20 << 20))
+    flags = arguments(model, tmp_path)
+    assert json.loads(flags["--kv-transfer-config"])["kv_connector_extra_config"]["bytes"] == 20 << 20
+    assert (tmp_path / "longread-kv").stat().st_mode & 0o777 == 0o755  # was there; a new one is for its owner only
+    arguments(model, tmp_path / "new")
+    assert (tmp_path / "new" / "longread-kv").stat().st_mode & 0o777 == 0o700
+
+
+def test_adapters_are_refused(model: Path, tmp_path: Path) -> None:
+    with pytest.raises(ServerError, match="--kv-disk and --enable-lora do not go together"):
+        arguments(model, tmp_path, "H100", extra=("--enable-lora",))
 
 
 def test_weights_in_other_files_are_an_error(model: Path, tmp_path: Path) -> None:

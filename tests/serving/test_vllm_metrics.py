@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from longread.serving.vllm_plugin.metrics import Collector, Counters
+from longread.serving.vllm_plugin.metrics import Collector, Counters, counters
 
 
 def shown(folder: Path) -> dict[str, float]:
@@ -67,6 +67,18 @@ print(os.environ["LONGREAD_METRICS_DIR"])
     folder = result.stdout.strip()
     assert "longread-metrics-" in folder
     assert not os.path.exists(folder)
+
+
+def test_a_folder_that_cannot_be_written_is_said_and_stops_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("LONGREAD_METRICS_DIR", str(tmp_path / "file" / "below"))
+    counters.cache_clear()
+    with caplog.at_level("WARNING"):
+        counters().chunk(7, sparse=True)
+    counters.cache_clear()
+    assert "/metrics will not have our counters" in caplog.text
 
 
 @pytest.mark.parametrize("tokens", [1, 128, 129])
