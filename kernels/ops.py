@@ -5,6 +5,7 @@ Arguments are checked here, once. What computes is chosen by the device of q: `c
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal, overload
 
 import torch
@@ -278,17 +279,7 @@ def observe(
         out [T, Hq, D], dense; recall exp(lse_sparse - lse_dense) [Hq] float32, the mean over these queries; and the
         share of their causal keys that sparse attention computes, [Hq] float64.
     """
-    device = q.device
-    batch = Batch(
-        block_table=block_table[None],
-        query_starts=torch.tensor([0, len(q)], dtype=torch.int32, device=device),
-        lengths=torch.tensor([length], dtype=torch.int32, device=device),
-        max_query=len(q),
-        max_length=length,
-        prompt_lengths=None
-        if prompt_length is None
-        else torch.tensor([prompt_length], dtype=torch.int32, device=device),
-    )
+    batch = replace(single(len(q), length, q.device, prompt_length), block_table=block_table[None])
     out, full = dca_prefill(q, kv, batch, spec, q_rotated=q_rotated, return_lse=True, implementation=implementation)
     among = {"q_rotated": q_rotated, "implementation": implementation}
     selection = select(q, kv, block_table, length, spec, sparsity, **among)

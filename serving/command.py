@@ -10,6 +10,7 @@ from typing import Any
 from . import kv_disk, models
 from .plan import TOOL_CALLS, Gpus, Plan, serve_arguments
 from .shape import SHAPES, ModelShape
+from .vllm_plugin.names import METRICS_FOLDER, SETTINGS
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def command(folder: Path, model: str, found: Plan, options: Options, port: int) 
     ]  # fmt: skip
     # What lies in the current folder is not to be imported: it may be called `agent`, or be an old longread.
     environment = {**os.environ, "PYTHONSAFEPATH": "1"}
-    environment.pop("LONGREAD_METRICS_DIR", None)  # of a vLLM in this process
+    environment.pop(METRICS_FOLDER, None)  # of a vLLM in this process
     if request.gpus.is_cpu:
         arguments.append("--enforce-eager")  # compiling takes a minute, and gains nothing on long prompts
         cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
@@ -60,7 +61,7 @@ def command(folder: Path, model: str, found: Plan, options: Options, port: int) 
     if (entry := models.find(model)) is not None:  # what clients that send no settings get
         arguments += ["--override-generation-config", entry.sampling.model_dump_json()]
     if options.sparse is not None:
-        arguments += ["--additional-config", json.dumps({"longread": {"sparse": options.sparse}})]
+        arguments += ["--additional-config", json.dumps({SETTINGS: {"sparse": options.sparse}})]
     if options.kv_disk is not None:
         arguments += kv_disk.transfer(options.kv_disk, folder, found, options)
     if options.api_key:

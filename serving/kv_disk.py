@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import ServerError
-from .plan import GIB, PAGE, Plan
+from .plan import GIB, Plan, prompt_kv
 from .prefix import fingerprint
+from .store import evict
 from .vllm_plugin.compatibility import installed
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def room(folder: Path, found: Plan, options: "Options") -> int:
         ServerError: the disk does not have them, or they are less than a prompt.
     """
     request = found.request
-    prompt = -(-request.tokens // PAGE) * PAGE * request.shape.kv_per_token(1, 1, kv_bytes=request.precision.kv_bytes)
+    prompt = prompt_kv(request)
     there = sum(size for _, size, _ in _files(folder))
     # Whose they are is not known: a small model is not to push out the books of a large one.
     wanted = max(PROMPTS * prompt, there) if options.kv_disk_gib is None else int(options.kv_disk_gib * GIB)
@@ -99,12 +100,14 @@ def transfer(folder: Path, weights: Path, found: Plan, options: "Options") -> li
             "kv_connector_extra_config": {"folder": str(place), "bytes": size},
         }
         return ["--kv-transfer-config", json.dumps(ours)]
+    from ..kernels.budgets import FILE
+
     if "--enable-lora" in options.extra:
         raise ServerError("--kv-disk and --enable-lora do not go together: nothing says whose K/V those on disk are.")
-    trim(place, size)
+    evict(_files(place), size)
     # vLLM's own names know the model's path and the shape of its K/V, but not how they were computed.
     request = found.request
-    budgets = weights / "sparse_attention_config.json"
+    budgets = weights / FILE
     computed = json.dumps(
         [
             version("longread"), installed(), request.flags, asdict(request.precision), options.sparse,
@@ -114,17 +117,6 @@ def transfer(folder: Path, weights: Path, found: Plan, options: "Options") -> li
     tier = {"type": "fs", "root_dir": str(place / fingerprint(weights, computed))}
     theirs = {"kv_connector_extra_config": {"spec_name": "TieringOffloadingSpec", "secondary_tiers": [tier]}}
     return ["--kv-offloading-size", str(options.kv_memory_gib), "--kv-transfer-config", json.dumps(theirs)]
-
-
-def trim(folder: Path, size: int) -> None:
-    """Remove the files that were not used for longest, until no more than `size` bytes are left."""
-    files = sorted(_files(folder))
-    excess = sum(size for _, size, _ in files) - size
-    for _, taken, path in files:
-        if excess <= 0:
-            break
-        path.unlink(missing_ok=True)
-        excess -= taken
 
 
 def _files(folder: Path) -> Iterator[tuple[float, int, Path]]:

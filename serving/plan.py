@@ -249,14 +249,19 @@ def layout(request: Request, tp: int, pp: int) -> Layout:
 def need(request: Request, tp: int, pp: int, chunk: int) -> Need:
     """Bytes on the GPU that holds most."""
     shape, precision, cpu = request.shape, request.precision, request.gpus.is_cpu
-    pages = -(-request.tokens // PAGE)
     return Need(
         weights=shape.weights(tp, pp, bits=precision.bits, linear_bits=8 if precision.fp8_weights else None, cpu=cpu),
-        kv=pages * PAGE * shape.kv_per_token(tp, pp, kv_bytes=precision.kv_bytes),
+        kv=prompt_kv(request, tp, pp),
         activations=shape.activations(min(chunk, request.tokens), tp, pp, act_bytes=precision.bytes, cpu=cpu),
         attention=shape.attention(request.tokens, tp),
         runtime=int(CPU_RUNTIME if cpu else RUNTIME),
     )
+
+
+def prompt_kv(request: Request, tp: int = 1, pp: int = 1) -> int:
+    """Bytes of one prompt's K/V, in whole pages, on the GPU that holds most."""
+    pages = -(-request.tokens // PAGE)
+    return pages * PAGE * request.shape.kv_per_token(tp, pp, kv_bytes=request.precision.kv_bytes)
 
 
 def commands(request: Request, chosen: Layout) -> list[tuple[str, str]]:

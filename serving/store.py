@@ -113,12 +113,7 @@ class Store:
                     path.unlink(missing_ok=True)
                 continue
             entries.append((status.st_mtime, status.st_size, path))
-        excess = sum(size for _, size, _ in entries) - self.max_bytes
-        for _, size, path in sorted(entries, key=lambda entry: entry[0]):
-            if excess <= 0:
-                break
-            path.unlink(missing_ok=True)
-            excess -= size
+        evict(entries, self.max_bytes)
 
     def size(self) -> int:
         """Bytes on disk now."""
@@ -133,6 +128,21 @@ class Store:
 
     def _files(self) -> Iterator[Path]:
         return (path for path in self.root.glob("*/*") if path.is_file())
+
+
+def evict(files: Iterable[tuple[float, int, Path]], max_bytes: int) -> None:
+    """Remove those that were not used for longest, until the others have no more than `max_bytes`.
+
+    Args:
+        files: (last use, bytes, path) of each.
+    """
+    files = sorted(files, key=lambda file: file[0])
+    excess = sum(size for _, size, _ in files) - max_bytes
+    for _, size, path in files:
+        if excess <= 0:
+            break
+        path.unlink(missing_ok=True)
+        excess -= size
 
 
 def _digest(data: bytes) -> str:

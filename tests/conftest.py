@@ -3,13 +3,18 @@
 import os
 import shutil
 import socket
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from platformdirs import user_cache_path
+
+if TYPE_CHECKING:
+    from longread.serving.served import Served
 
 # Hugging Face's libraries read these once, when they are imported.
 _HF_HOME = tempfile.mkdtemp(prefix="longread-tests-hf-")
@@ -59,6 +64,29 @@ def _prefixes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def read_before(_prefixes: Path, default_model: str) -> None:
     """This test's cache has the K/V of what such tests have read before it: the handbook takes half a minute."""
     (Path(os.environ["LONGREAD_CACHE_DIR"]) / "prefix").symlink_to(_prefixes, target_is_directory=True)
+
+
+@pytest.fixture
+def sleeper() -> Iterator["Served"]:
+    """A process that stands for a server."""
+    import psutil
+
+    from longread.serving.served import Served, record
+
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    found = Served(
+        model="a/b",
+        pid=process.pid,
+        began=psutil.Process(process.pid).create_time(),
+        url="http://127.0.0.1:1/v1",
+        window=12_288,
+        log=Path(os.environ["LONGREAD_CACHE_DIR"]) / "log",
+        kv_tokens=24_576,
+    )
+    record(found)
+    yield found
+    process.kill()
+    process.wait()
 
 
 @pytest.fixture(autouse=True, scope="session")

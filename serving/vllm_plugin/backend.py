@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -29,12 +29,13 @@ from ...kernels.ops import observe
 from ..plan import PAGE
 from ..shape import SCORE_BYTES
 from .metrics import counters
+from .names import LOGGER
 from .settings import Settings
 
 if TYPE_CHECKING:
     from vllm.v1.kv_cache_interface import KVCacheSpec
 
-logger = init_logger("vllm.longread")  # vLLM shows what its own loggers say
+logger = init_logger(LOGGER)
 
 
 def check_choice() -> None:
@@ -113,7 +114,7 @@ class DualChunkMetadataBuilder(AttentionMetadataBuilder[DualChunkMetadata]):
         most = vllm_config.scheduler_config.max_num_batched_tokens
         # Kept from step to step, because a CUDA graph knows it by its address.
         self._positions = torch.zeros(most, dtype=torch.int32, device=device)
-        settings = settings_of(vllm_config)
+        settings = Settings.of_engine(vllm_config)
         self._budgets, self._steps = settings.budgets, 0
         self._layers = vllm_config.model_config.hf_text_config.num_hidden_layers
         # Of the ranks, which all read the same chunks, one counts them.
@@ -201,7 +202,7 @@ class DualChunkImpl(AttentionImpl[DualChunkMetadata]):
         if asked := [name for name, value in unknown.items() if value is not None]:
             raise NotImplementedError(f"longread does not compute {' and '.join(asked)}, which this model has")
         config = get_current_vllm_config()
-        settings = settings_of(config).of_rank(get_tensor_model_parallel_rank(), num_heads)
+        settings = Settings.of_engine(config).of_rank(get_tensor_model_parallel_rank(), num_heads)
         self.num_heads, self.head_size, self.scale = num_heads, head_size, float(scale)
         self.num_kv_heads = num_kv_heads or num_heads
         self.kv_cache_dtype = kv_cache_dtype
@@ -274,9 +275,3 @@ class DualChunkImpl(AttentionImpl[DualChunkMetadata]):
         cache = kv_cache.view(torch.float8_e4m3fn) if kv_cache.dtype == torch.uint8 else kv_cache
         k, v = cache.transpose(1, 2).split(self.head_size, dim=-1)
         return PagedKV(k, v, layer._k_scale_float, layer._v_scale_float)
-
-
-def settings_of(config: VllmConfig) -> Settings:
-    """Of the model that vLLM is building or running."""
-    model = config.model_config
-    return Settings.of(cast(Any, model.hf_text_config), config.additional_config, None)

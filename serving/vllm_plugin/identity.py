@@ -37,7 +37,7 @@ def identity(config: Any) -> str:
     for name in ("_name_or_path", "transformers_version"):  # where it lies, and who wrote its config
         values.pop(name, None)
     if values.get("dual_chunk_attention_config"):
-        settings = Settings.of(model.hf_text_config, config.additional_config, None)
+        settings = Settings.of_engine(config)
         spec = settings.spec
         # The length that is served counts where temperature begins with it, and nowhere else.
         values["max_position_embeddings"] = None

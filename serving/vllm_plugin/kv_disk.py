@@ -34,8 +34,9 @@ from vllm.v1.metrics.cache_hit_source import CacheHitSource
 
 from ..prefix import PrefixStore
 from .identity import identity, key
+from .names import LOGGER
 
-logger = init_logger("vllm.longread")  # vLLM shows what its own loggers say
+logger = init_logger(LOGGER)
 
 
 @dataclass(frozen=True)

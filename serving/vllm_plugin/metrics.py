@@ -21,11 +21,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .names import LOGGER, METRICS_FOLDER
+
 if TYPE_CHECKING:
     from prometheus_client import Metric
 
-_log = logging.getLogger("vllm.longread")  # vLLM shows what its own loggers say
-_FOLDER = "LONGREAD_METRICS_DIR"
+_log = logging.getLogger(LOGGER)
 CHUNKS = tuple(128 << power for power in range(11))
 """Upper bounds of the histogram of chunk sizes, in tokens: 128 to 131,072."""
 _DENSE, _SPARSE, _RECALL, _KEYS, _OBSERVED, _BUCKETS = range(6)
@@ -59,7 +60,7 @@ class Counters:
 def counters() -> Counters:
     """Those of this process, in the folder that the server looks into."""
     show()  # where nobody has, which is a worker on another machine: the folder is then looked into by no one
-    folder = Path(os.environ[_FOLDER])
+    folder = Path(os.environ[METRICS_FOLDER])
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return Counters(folder / f"{os.getpid()}-{secrets.token_hex(4)}")
@@ -113,11 +114,11 @@ class Collector:
 
 def show() -> None:
     """Put our counters on /metrics, if this is the process that answers it: the first that comes here."""
-    if _FOLDER in os.environ:
+    if METRICS_FOLDER in os.environ:
         return
     from prometheus_client import REGISTRY
 
-    folder = os.environ[_FOLDER] = _name()
+    folder = os.environ[METRICS_FOLDER] = _name()
     REGISTRY.register(Collector(Path(folder)))
     atexit.register(_remove, folder, os.getpid())
 

@@ -1,14 +1,12 @@
 """What runs for one model: from its config, and from what the user asked for."""
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ...kernels import Budgets, DCASpec, KernelError
-
-KEY = "longread"
+from .names import SETTINGS
 
 
 class Asked(BaseModel):
@@ -37,15 +35,15 @@ class Settings:
     """None: dense prefill."""
 
     @classmethod
-    def of(cls, config: Any, additional: Any, folder: Path | str | None) -> Self:
-        """From a Hugging Face config, vLLM's `additional_config`, and the folder of the weights if there is one."""
-        given = additional.get(KEY, {}) if isinstance(additional, dict) else {}
+    def of(cls, config: Any, additional: Any) -> Self:
+        """From a config, into which vLLM has put the checkpoint's budgets, and from vLLM's `additional_config`."""
+        given = additional.get(SETTINGS, {}) if isinstance(additional, dict) else {}
         try:
             asked = Asked.model_validate(given)
         except ValidationError as error:
             first = error.errors()[0]
             raise ValueError(
-                f"--additional-config: {'.'.join(map(str, (KEY, *first['loc'])))}: {first['msg']}"
+                f"--additional-config: {'.'.join(map(str, (SETTINGS, *first['loc'])))}: {first['msg']}"
             ) from error
         dual_chunk = dict(config.dual_chunk_attention_config)
         if asked.sparse is not None:
@@ -56,11 +54,16 @@ class Settings:
             return cls(
                 DCASpec.from_config(config, temperature=asked.temperature),
                 Budgets.from_config(
-                    dual_chunk, folder, layers=config.num_hidden_layers, heads=config.num_attention_heads
+                    dual_chunk, None, layers=config.num_hidden_layers, heads=config.num_attention_heads
                 ),
             )
         except KernelError as error:
             raise ValueError(f"longread: {error}") from error
+
+    @classmethod
+    def of_engine(cls, config: Any) -> Self:
+        """Of the model that a vLLM with this VllmConfig builds or runs."""
+        return cls.of(config.model_config.hf_text_config, config.additional_config)
 
     def of_rank(self, rank: int, heads: int) -> Self:
         """What one tensor-parallel rank of so many query heads computes."""

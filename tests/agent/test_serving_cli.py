@@ -1,13 +1,7 @@
 """`agent plan` and `agent serve`, as far as no server is started: tests/serving/test_launch.py starts one."""
 
 import json
-import os
-import subprocess
-import sys
-from collections.abc import Iterator
-from pathlib import Path
 
-import psutil
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -78,25 +72,6 @@ def test_questions_that_have_no_plan(arguments: tuple[str, ...], message: str) -
 
 
 # agent serve
-
-
-@pytest.fixture
-def sleeper() -> Iterator[served.Served]:
-    """A process that stands for a server."""
-    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
-    found = served.Served(
-        model="a/b",
-        pid=process.pid,
-        began=psutil.Process(process.pid).create_time(),
-        url="http://127.0.0.1:1/v1",
-        window=12_288,
-        log=Path(os.environ["LONGREAD_CACHE_DIR"]) / "log",
-        kv_tokens=24_576,
-    )
-    served.record(found)
-    yield found
-    process.kill()
-    process.wait()
 
 
 def test_what_runs_is_listed_and_ended(sleeper: served.Served) -> None:

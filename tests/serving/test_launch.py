@@ -2,17 +2,13 @@
 
 import json
 import os
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
 import jsonschema
-import psutil
 import pytest
 
 from engines import SERVED_TOKENS, user
@@ -186,19 +182,6 @@ def test_development_mode_is_refused(home: Path, monkeypatch: pytest.MonkeyPatch
 
 
 # Records
-
-
-@pytest.fixture
-def sleeper(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[served.Served]:
-    """A process that stands for a server."""
-    monkeypatch.setenv("LONGREAD_CACHE_DIR", str(tmp_path))
-    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
-    began = psutil.Process(process.pid).create_time()
-    found = served.Served(model="a/b", pid=process.pid, began=began, url="http://x", window=1, log=tmp_path / "log")
-    served.record(found)
-    yield found
-    process.kill()
-    process.wait()
 
 
 def test_a_server_is_found_until_it_is_stopped(sleeper: served.Served) -> None:

@@ -195,14 +195,14 @@ class Config:
 
 
 def test_settings_follow_the_checkpoint_and_then_the_user() -> None:
-    assert Settings.of(Config(), {}, None).budgets is None
-    asked = Settings.of(Config(), {"longread": {"sparse": True, "sparse_threshold": 99}}, None)
+    assert Settings.of(Config(), {}).budgets is None
+    asked = Settings.of(Config(), {"longread": {"sparse": True, "sparse_threshold": 99}})
     assert asked.budgets is not None
     assert (asked.budgets.threshold, asked.budgets.layers[1].vertical) == (99, (1000,) * 4)
     assert asked.of_rank(1, 2).budgets.layers[0].heads == 2  # type: ignore[union-attr]
     enabled = Config(sparse_attention_enabled=True)
-    assert Settings.of(enabled, {"longread": {"sparse": False}}, None).budgets is None
-    assert Settings.of(Config(original_max_position_embeddings=256), {}, None).spec.temperature == "query"
+    assert Settings.of(enabled, {"longread": {"sparse": False}}).budgets is None
+    assert Settings.of(Config(original_max_position_embeddings=256), {}).spec.temperature == "query"
     assert Settings.of(
         Config(original_max_position_embeddings=256), {"longread": {"temperature": "none"}}, None
     ).spec.temperature == "none"  # fmt: skip
@@ -218,11 +218,11 @@ def test_settings_follow_the_checkpoint_and_then_the_user() -> None:
 )
 def test_settings_that_are_none(asked: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message.replace(".", r"\.")):
-        Settings.of(Config(), {"longread": asked}, None)
+        Settings.of(Config(), {"longread": asked})
 
 
 def test_the_log_line_says_what_runs() -> None:
-    found = Settings.of(Config(sparse_attention_enabled=True), {}, None)
+    found = Settings.of(Config(sparse_attention_enabled=True), {})
     assert found.describe(4096) == (
         "Dual Chunk Attention, chunk 256 and local 64; sparse prefill of prompts above 32,768 tokens; up to 4,096 "
         "tokens a step; temperature none"
