@@ -202,10 +202,9 @@ def test_settings_follow_the_checkpoint_and_then_the_user() -> None:
     assert asked.of_rank(1, 2).budgets.layers[0].heads == 2  # type: ignore[union-attr]
     enabled = Config(sparse_attention_enabled=True)
     assert Settings.of(enabled, {"longread": {"sparse": False}}).budgets is None
-    assert Settings.of(Config(original_max_position_embeddings=256), {}).spec.temperature == "query"
-    assert Settings.of(
-        Config(original_max_position_embeddings=256), {"longread": {"temperature": "none"}}, None
-    ).spec.temperature == "none"  # fmt: skip
+    beyond = Config(original_max_position_embeddings=256)
+    assert Settings.of(beyond, {}).spec.temperature == "query"
+    assert Settings.of(beyond, {"longread": {"temperature": "none"}}).spec.temperature == "none"
 
 
 @pytest.mark.parametrize(
