@@ -10,16 +10,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .answer import Answer
     from .citations import Citation
     from .corpus import Corpus, Document, LoadOptions, Page
     from .prompt import Prompt
-    from .reader import Answer, LongReader
+    from .reader import LongReader
 
 __all__ = ["Answer", "Citation", "Corpus", "Document", "LoadOptions", "LongReader", "Page", "Prompt"]
 
 # Imported when first used: `agent --help` and a script that only loads documents should not wait for Qwen-Agent.
 _HOME = {
-    "Answer": "reader",
+    "Answer": "answer",
     "Citation": "citations",
     "Corpus": "corpus",
     "Document": "corpus",

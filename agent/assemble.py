@@ -11,15 +11,17 @@ from ..serving.errors import LongreadError
 from ..serving.events import ObtainEvent
 from . import terminal
 from .config import Config, Settings
+from .conversation import ChatMessage
 from .corpus import Corpus, LoadOptions
 from .corpus.sources import STDIN, check_existence
 from .errors import ConfigError, DocumentError, without_login
 from .pages import check_syntax, ranges, select
-from .prompt import ChatMessage, DocumentPart, asked, measure
+from .prompt import DocumentPart, asked, measure
 from .tokens import Tokenizer, qwen
 
 if TYPE_CHECKING:
-    from .reader import Answer, LongReader
+    from .answer import Answer
+    from .reader import LongReader
 
 SEVERAL_FILES = "For several files repeat --file, or put a pattern in quotes: --file 'docs/*.md'."
 

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..serving.errors import LongreadError
-from ..serving.events import Delta, Prefill, Waiting
+from ..serving.events import Delta
 from . import terminal
-from .prompt import ChatMessage
+from .answer import Answer
+from .conversation import ChatMessage
+from .events import ToolStart
 
 if TYPE_CHECKING:
-    from .reader import Answer, LongReader
+    from .reader import LongReader
 
 HELP = """\
 /help          this list
@@ -61,10 +63,13 @@ class Chat:
             ):
                 for event in events:
                     view(event)
-                    if isinstance(event, Delta):
-                        text += "" if event.reasoning else event.text
-                    elif not isinstance(event, Prefill | Waiting):
-                        answer = event
+                    match event:
+                        case Delta(reasoning=False):
+                            text += event.text
+                        case ToolStart():
+                            text = ""  # what was said before is no answer yet
+                        case Answer():
+                            answer = event
         except KeyboardInterrupt:
             terminal.note("stopped" if text else "stopped before the answer began; the question is forgotten")
         except LongreadError as error:

@@ -9,13 +9,13 @@ Nothing is cut. What does not fit is a `PromptTooLong` that gives both numbers.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
-from typing_extensions import TypedDict  # pydantic cannot use typing's before Python 3.12
 
 from ..serving.errors import PromptTooLong
 from .control import encodable, neutralise
+from .conversation import ChatMessage, described, harmless, written
 from .errors import ConfigError, DocumentError
 from .tokens import Tokenizer
 
@@ -48,11 +48,6 @@ def asked(question: str) -> str:
     return question
 
 
-class ChatMessage(TypedDict):
-    role: Literal["system", "user", "assistant"]
-    content: str
-
-
 class DocumentShare(BaseModel):
     """What one document takes of the prompt."""
 
@@ -71,7 +66,8 @@ class Prompt(BaseModel):
 
     messages: tuple[ChatMessage, ...]
     tokens: int
-    """Of the whole prompt, chat template included, by `tokenizer`. Exact for ChatML models with that vocabulary."""
+    """Of the whole prompt, chat template included, by `tokenizer`. Exact for ChatML models with that vocabulary; with
+    tools, whose description each model writes otherwise, as Qwen's template does."""
     tokenizer: str
     shares: tuple[DocumentShare, ...]
     budget: int | None
@@ -118,20 +114,23 @@ def build(
     window: int | None = None,
     reserve: int = 0,
     system: str = SYSTEM,
+    functions: Sequence[dict[str, Any]] = (),
 ) -> Prompt:
-    """The prompt for the next answer in `conversation`, whose last message is the question.
+    """The prompt for the next answer in `conversation`, whose last message is the question or a tool's result.
 
     Args:
-        conversation: user and assistant messages without the documents, oldest first.
+        conversation: user, assistant and function messages without the documents, oldest first.
         window: what the model can hold, in tokens, its answer included.
         reserve: tokens kept free for the answer.
+        functions: the tools that the model may call, as Qwen-Agent describes them. They are counted; it is the chat
+            model that writes them into the prompt, or the server.
 
     Raises:
         PromptTooLong: it has more tokens than `window - reserve`.
         ConfigError: the reserve takes the whole window.
-        ValueError: the conversation does not begin and end with a user message.
+        ValueError: the conversation does not begin with a user message, or ends with an assistant's.
     """
-    prompt = measure(documents, conversation, window=window, reserve=reserve, system=system)
+    prompt = measure(documents, conversation, window=window, reserve=reserve, system=system, functions=functions)
     if prompt.budget is not None and not prompt.fits:
         raise PromptTooLong(_too_long(prompt, window or 0, reserve), tokens=prompt.tokens, budget=prompt.budget)
     return prompt
@@ -144,21 +143,19 @@ def measure(
     window: int | None = None,
     reserve: int = 0,
     system: str = SYSTEM,
+    functions: Sequence[dict[str, Any]] = (),
 ) -> Prompt:
     """The same prompt, whether it fits or not: for budgets and dry runs."""
-    if not conversation or conversation[0]["role"] != "user" or conversation[-1]["role"] != "user":
-        raise ValueError("a conversation begins and ends with a message of the user")
-    # Stripped: white space at a message's edge would join the template's own newline and change the count.
-    turns = [
-        ChatMessage(role=turn["role"], content=encodable(neutralise(turn["content"])[0]).strip())
-        for turn in conversation
-    ]
+    if not conversation or conversation[0]["role"] != "user" or conversation[-1]["role"] not in ("user", "function"):
+        raise ValueError("a conversation begins with a message of the user, and ends with one or with a tool's result")
+    turns = [harmless(turn) for turn in conversation]
+    question = _QUESTION * bool(documents.text) + turns[0]["content"]
     messages = (
-        ChatMessage(role="system", content=system),
-        ChatMessage(role="user", content=documents.text + _QUESTION + turns[0]["content"]),
+        *([ChatMessage(role="system", content=system)] if system else []),
+        ChatMessage(role="user", content=documents.text + question),
         *turns[1:],
     )
-    spoken = [system, _QUESTION + turns[0]["content"], *(turn["content"] for turn in turns[1:])]
+    spoken = [system + described(functions), question, *map(written, turns[1:])]
     roles = [f"{message['role']}\n" for message in messages] + ["assistant\n"]
     tokens = (
         sum(documents.tokenizer.counts([*spoken, *roles]))

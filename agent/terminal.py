@@ -19,10 +19,10 @@ from .citations import sources
 from .control import encodable
 
 if TYPE_CHECKING:
+    from .answer import Answer, ReaderEvent
     from .config import Config
     from .corpus.events import LoadEvent
     from .prompt import Prompt
-    from .reader import Answer, ReaderEvent
 
 _WIDE = 10_000
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")

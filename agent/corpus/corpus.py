@@ -64,6 +64,23 @@ class Corpus(BaseModel):
             raise failures[0] if len(failures) == 1 else _together(failures)
         return cls(documents=documents, failures=failures, warnings=warnings)
 
+    def joined(self, other: "Corpus") -> "Corpus":
+        """These documents and then the other's, which get new names where theirs are taken."""
+        from .names import names
+
+        taken = [document.name for document in self.documents]
+        fresh = names([*taken, *(document.name for document in other.documents)])[len(taken) :]
+        # New objects, not copies: a copy of a pydantic model would keep what the original has cached.
+        more = (
+            document if name == document.name else Document(**{**dict(document), "name": name})
+            for name, document in zip(fresh, other.documents, strict=True)
+        )
+        return Corpus(
+            documents=(*self.documents, *more),
+            failures=(*self.failures, *other.failures),
+            warnings=(*self.warnings, *other.warnings),
+        )
+
     @cached_property
     def tokens(self) -> int:
         """Tokens of all pages of all documents, without the marks that a prompt puts between them."""

@@ -77,6 +77,18 @@ class EndpointChat(BaseFnCallModel):
         self._address = cfg["server"]
         self.model = self.model or only_model(self._address, self.server.api_key)
 
+    structured_output = True
+    """Whether `response_format` in `generate_cfg` is passed on."""
+
+    @property
+    def native_tools(self) -> bool:
+        """Whether tools are the API's own, and not written into the prompt."""
+        return self._native
+
+    def write_tools_into_prompt(self) -> None:
+        """From now on do as Qwen-Agent does for servers without tool calls."""
+        self._native = False
+
     @cached_property
     def window(self) -> int | None:
         """Tokens of prompt and answer together; None if the server does not say."""

@@ -46,6 +46,19 @@ _TOO_LONG = re.compile(
 )
 
 
+# As vLLM, SGLang, llama.cpp, Ollama and LM Studio put it.
+_NO_TOOLS = re.compile(
+    r"enable-auto-tool-choice|tool-call-parser|tools param requires|does not support (?:tool|function)"
+    r"|(?:tools?|functions?|tool[ _]calls?|tool[ _]choice|function calling) (?:is|are) not (?:supported|enabled)"
+    r"|do(?:es)? not support (?:the )?'?\"?tools",
+    re.IGNORECASE,
+)
+
+
+class ToolsRefused(ServerError):
+    """A server that answers, but not when the request has tools."""
+
+
 class _Server(Protocol):
     shown: str
     api_key: str
@@ -86,6 +99,8 @@ def refused(
     if status in (None, 400, 413, 422, 500) and (limits := too_long(text)):
         return _prompt_too_long(server, model, *limits, said, estimate)
     code = f" ({status})" if status else ""
+    if status in (400, 404, 422, 500, 501) and _NO_TOOLS.search(text):
+        return ToolsRefused(f"{server.shown} takes no tools{code}: {said}.")
     if status in (401, 403):
         needed = "wants an API key" if server.api_key == NO_KEY else "did not accept the API key"
         return ServerError(f"{server.shown} {needed}{code}: {said}. Set the key that this server expects as api_key.")

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from corpora import corpus, document
-from longread.agent.prompt import ChatMessage, DocumentPart, build
+from longread.agent.conversation import ChatMessage
+from longread.agent.prompt import DocumentPart, build
 from longread.serving.chat_tokenizer import ChatTokenizer
 from longread.serving.models import obtain
 

@@ -5,8 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from corpora import corpus, document
+from longread.agent.conversation import ChatMessage
 from longread.agent.errors import ConfigError, DocumentError
-from longread.agent.prompt import ChatMessage, DocumentPart, build, measure, pieces
+from longread.agent.prompt import DocumentPart, build, measure, pieces
 from longread.agent.tokens import qwen
 from longread.serving.errors import PromptTooLong
 
@@ -114,5 +115,5 @@ def test_no_documents() -> None:
 
 @pytest.mark.parametrize("conversation", [[], FOLLOW_UP[:2], FOLLOW_UP[1:]])
 def test_a_conversation_begins_and_ends_with_the_user(conversation: list[ChatMessage]) -> None:
-    with pytest.raises(ValueError, match="begins and ends with a message of the user"):
+    with pytest.raises(ValueError, match="begins with a message of the user, and ends with one or"):
         measure(DocumentPart.of(BOTH, qwen()), conversation)

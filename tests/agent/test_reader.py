@@ -15,7 +15,7 @@ from longread.agent import Answer, LongReader
 from longread.agent.citations import sources
 from longread.agent.prompt import SYSTEM
 from longread.serving.errors import PromptTooLong, ServerError
-from longread.serving.events import Delta, Prefill, Waiting
+from longread.serving.events import Delta, Prefill, Usage, Waiting
 
 BOOK = corpus(
     document(
@@ -110,6 +110,7 @@ def test_the_events_come_in_order_and_the_answer_last() -> None:
         Delta(text="Hm. ", reasoning=True),
         Delta(text="A"),
         Delta(text="B"),
+        Usage(**USAGE),
     ]
     assert isinstance(events[-1], Answer)
     seen: list[object] = []

@@ -1,0 +1,54 @@
+"""A corpus as a reader holds it: the documents as they stand in prompts, and the index to look answers up in."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from .citations import PageIndex
+from .prompt import DocumentPart
+from .tokens import Tokenizer
+
+if TYPE_CHECKING:
+    from .corpus import Corpus
+
+
+class Shelf:
+    """What an answer is drawn from. Everything about it is worked out once, when it is first needed.
+
+    Args:
+        corpus: None for no documents at all.
+        tokenizer: counts the documents.
+    """
+
+    def __init__(self, corpus: "Corpus | None", tokenizer: Tokenizer):
+        from .corpus import Corpus
+
+        self.corpus = corpus if corpus is not None else Corpus(documents=())
+        self._tokenizer = tokenizer
+        self._latest: tuple[tuple[str, ...], Shelf] | None = None
+
+    @cached_property
+    def documents(self) -> DocumentPart:
+        if not self.corpus.documents:
+            return DocumentPart(text="", shares=(), tokenizer=self._tokenizer)
+        return DocumentPart.of(self.corpus, self._tokenizer)
+
+    @cached_property
+    def index(self) -> PageIndex:
+        return PageIndex(self.corpus)
+
+    def with_files(self, files: Sequence[str]) -> "Shelf":
+        """This one, and these files. The same files as the last time are not read again.
+
+        Raises:
+            DocumentError: one could not be read.
+        """
+        from .corpus import Corpus
+
+        wanted = tuple(dict.fromkeys(files))
+        if not wanted:
+            return self
+        if self._latest is None or self._latest[0] != wanted:
+            more = Corpus.load(wanted, tokenizer=self._tokenizer)
+            self._latest = (wanted, Shelf(self.corpus.joined(more), self._tokenizer))
+        return self._latest[1]
