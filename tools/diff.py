@@ -1,0 +1,116 @@
+"""The difference of two long sequences of words, in about linear time where they are much alike.
+
+Runs of words that both have exactly once are anchors (patience diff): between two anchors lies little, which is compared
+exactly (by rapidfuzz), or has anchors of shorter runs.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from rapidfuzz.distance import Indel
+
+_RUNS = (16, 4, 2, 1)
+"""Lengths, in words, of the runs that are looked for one after the other."""
+_EXACT = 4_000_000
+"""Pairs of words up to which two stretches are compared exactly: some milliseconds."""
+
+
+class Change(NamedTuple):
+    """`first[start:end]` became `second[second_start:second_end]`; one of the two may be empty."""
+
+    start: int
+    end: int
+    second_start: int
+    second_end: int
+
+
+def changes(first: Sequence[str], second: Sequence[str]) -> list[Change]:
+    """What turns `first` into `second`, in order. What lies between the changes is equal.
+
+    Two changes with less between them than either of them changes are told as one, and what was deleted and inserted
+    at one place is one change.
+    """
+    numbers: dict[str, int] = {}
+    a = [numbers.setdefault(word, len(numbers)) for word in first]
+    b = [numbers.setdefault(word, len(numbers)) for word in second]
+    merged: list[Change] = []
+    for change in _between(a, b, 0, len(a), 0, len(b), 0):
+        merged.append(change)
+        while len(merged) > 1 and _belong(merged[-2], merged[-1]):
+            last, before = merged.pop(), merged.pop()
+            merged.append(Change(before.start, last.end, before.second_start, last.second_end))
+    return merged
+
+
+def _belong(before: Change, after: Change) -> bool:
+    equal = after.start - before.end
+    return equal < min(_size(before), _size(after)) or equal == 0
+
+
+def _size(change: Change) -> int:
+    return max(change.end - change.start, change.second_end - change.second_start)
+
+
+def _between(
+    a: list[int], b: list[int], start: int, end: int, second_start: int, second_end: int, level: int
+) -> Iterator[Change]:
+    """The changes between a[start:end] and b[second_start:second_end]."""
+    while start < end and second_start < second_end and a[start] == b[second_start]:
+        start, second_start = start + 1, second_start + 1
+    while start < end and second_start < second_end and a[end - 1] == b[second_end - 1]:
+        end, second_end = end - 1, second_end - 1
+    if start == end or second_start == second_end:
+        if start < end or second_start < second_end:
+            yield Change(start, end, second_start, second_end)
+        return
+    if (end - start) * (second_end - second_start) <= _EXACT:
+        for tag, i1, i2, j1, j2 in Indel.opcodes(a[start:end], b[second_start:second_end]):
+            if tag != "equal":
+                yield Change(start + i1, start + i2, second_start + j1, second_start + j2)
+        return
+    if level == len(_RUNS):  # long, and no word of it occurs once in both: nothing that could be told apart
+        yield Change(start, end, second_start, second_end)
+        return
+    run = _RUNS[level]
+    at, second_at = start, second_start
+    for anchor, second_anchor in _anchors(a, b, start, end, second_start, second_end, run):
+        if anchor < at or second_anchor < second_at:
+            continue  # overlaps the one before
+        yield from _between(a, b, at, anchor, second_at, second_anchor, level + 1)
+        at, second_at = anchor + run, second_anchor + run
+    yield from _between(a, b, at, end, second_at, second_end, level + 1)
+
+
+def _anchors(
+    a: list[int], b: list[int], start: int, end: int, second_start: int, second_end: int, run: int
+) -> list[tuple[int, int]]:
+    """Where runs of words stand that each side has once: as many as can be had in the same order on both."""
+    there = _once(b, second_start, second_end, run)
+    pairs = [(i, there[key]) for key, i in _once(a, start, end, run).items() if key in there]
+    # The longest increasing subsequence of the places in b, by piles as in patience.
+    tops: list[int] = []
+    piles: list[int] = []
+    before: list[int] = [-1] * len(pairs)
+    for index, (_, j) in enumerate(pairs):
+        pile = bisect_left(tops, j)
+        if pile == len(tops):
+            tops.append(j)
+            piles.append(index)
+        else:
+            tops[pile], piles[pile] = j, index
+        before[index] = piles[pile - 1] if pile else -1
+    chain: list[tuple[int, int]] = []
+    index = piles[-1] if piles else -1
+    while index >= 0:
+        chain.append(pairs[index])
+        index = before[index]
+    return chain[::-1]
+
+
+def _once(words: list[int], start: int, end: int, run: int) -> dict[tuple[int, ...], int]:
+    """Runs of words that occur once, in order, and where."""
+    places: dict[tuple[int, ...], int] = {}
+    for at, key in enumerate(zip(*(words[start + shift : end] for shift in range(run)), strict=False), start):
+        places[key] = -1 if key in places else at
+    return {key: at for key, at in places.items() if at >= 0}
