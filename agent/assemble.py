@@ -18,11 +18,13 @@ from .errors import ConfigError, DocumentError, without_login
 from .pages import check_syntax, ranges, select
 from .prompt import DocumentPart, asked, measure
 from .tokens import Tokenizer, qwen
+from .tool_choice import ToolChoice, approval, chosen
 
 if TYPE_CHECKING:
     from .answer import Answer
     from .reader import LongReader
 
+NO_CHOICE = ToolChoice()
 SEVERAL_FILES = "For several files repeat --file, or put a pattern in quotes: --file 'docs/*.md'."
 
 _RANGES = 10  # page ranges a document in the budget table, at most
@@ -123,12 +125,20 @@ def reader(
     pages: Sequence[str] = (),
     password: str | None = None,
     skip_unreadable: bool = False,
+    tools: ToolChoice = NO_CHOICE,
+    chatting: bool = False,
 ) -> "LongReader":
     """Files read and a model ready to answer about them.
+
+    Args:
+        chatting: somebody is there to be asked before a tool with effects is called. Elsewhere naming it is enough.
 
     Raises:
         LongreadError: see `corpus`; or the model cannot be had.
     """
+    tools.check()
+    if tools.approve and not terminal.interactive():
+        raise ConfigError("--approve asks before each call, and nobody is at the terminal to be asked.")
     config = with_running_server(config)
     settings = config.settings
     # What is wrong at a glance first, then the model, then the files: a wrong name of a file should not cost the
@@ -151,7 +161,16 @@ def reader(
         skip_unreadable=skip_unreadable,
         tokenizer=getattr(model, "tokenizer", None),
     )
-    return LongReader(loaded, model, window=settings.window, max_tokens=settings.max_tokens)
+    callable_tools = chosen(tools, loaded, model)
+    asks = tools.approve or (chatting and terminal.interactive())
+    return LongReader(
+        loaded,
+        model,
+        function_list=callable_tools,
+        window=settings.window,
+        max_tokens=settings.max_tokens,
+        approve=approval(callable_tools, always=tools.approve, ask=terminal.allowed) if asks else None,
+    )
 
 
 def counting(settings: Settings) -> tuple[Tokenizer, int | None]:

@@ -17,6 +17,7 @@ from rich.text import Text
 from ..serving.events import Convert, Delta, Download, Prefill, ServeEvent, Starting, Usage, Waiting
 from .citations import sources
 from .control import encodable
+from .events import Note, ToolEnd, ToolStart
 
 if TYPE_CHECKING:
     from .answer import Answer, ReaderEvent
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from .prompt import Prompt
 
 _WIDE = 10_000
+_LINE = 100  # characters shown of what a tool is given and gives
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
@@ -161,6 +163,15 @@ class _Preparing:
                 self._bars.show(name, f"converting {name}, once", None, None, "")
 
 
+def allowed(call: ToolStart) -> bool:
+    """Ask the user whether a tool may be called. Whatever is no clear yes is a no."""
+    err.print(Text(f"{call.name} {printable(call.arguments)}", style="yellow"), soft_wrap=True)
+    try:
+        return err.input("Let the model do this? [y/N] ").strip().lower() in ("y", "yes")
+    except EOFError:
+        return False
+
+
 class AnswerView:
     """Streams one answer: a bar while the prompt is read, then Markdown, a finished block at a time."""
 
@@ -175,6 +186,9 @@ class AnswerView:
 
     def __exit__(self, *_: object) -> None:
         self._end_bars()
+        self._end_text()
+
+    def _end_text(self) -> None:
         if self._live:
             self._live.stop()
             self._live = None
@@ -200,6 +214,16 @@ class AnswerView:
             case Delta(text=text):
                 self._end_bars()
                 self._write(printable(text))
+            case ToolStart(name=name, arguments=arguments):
+                self._end_bars()
+                self._end_text()
+                note(f"→ {name} {_shortened(arguments)}")
+            case ToolEnd(name=name, result=result, seconds=seconds):
+                note(f"← {name}: {_shortened(result)}, {seconds:,.1f} s")
+            case Note(text=text):
+                self._end_bars()
+                self._end_text()
+                note(text)
             case _:
                 pass
 
@@ -221,6 +245,14 @@ class AnswerView:
         if self._bars:
             self._bars.__exit__()
             self._bars = None
+
+
+def _shortened(text: str) -> str:
+    """The first line, and how much more there is."""
+    line, _, more = text.strip().partition("\n")
+    if len(line) > _LINE:
+        line, more = f"{line[:_LINE]}…", text
+    return f"{line} ({len(text):,} characters)" if more else line
 
 
 def _finished_blocks(text: str) -> tuple[str, str]:

@@ -47,6 +47,11 @@ class ChatTokenizer:
         return hashlib.sha256(self.backend.to_str().encode()).hexdigest()[:16]
 
     @property
+    def knows_tools(self) -> bool:
+        """Whether the chat template has a place for tools."""
+        return "tools" in str(self._tokenizer.chat_template)
+
+    @property
     def eos(self) -> int | None:
         return self._tokenizer.eos_token_id
 

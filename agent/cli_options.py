@@ -1,0 +1,57 @@
+"""Options that several commands share."""
+
+from typing import Annotated
+
+import typer
+
+Files = Annotated[
+    list[str],
+    typer.Option(
+        "--file",
+        "-f",
+        metavar="PATH",
+        help="A file, a folder, a pattern in quotes, or - for standard input. May be repeated.",
+    ),
+]
+Pages = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--pages", metavar="[NAME:]RANGES", help="Only these pages, as 1-20,45 or book:1-20. May be repeated."
+    ),
+]
+Password = Annotated[str | None, typer.Option("--password", help="For encrypted files.")]
+SkipUnreadable = Annotated[
+    bool, typer.Option("--skip-unreadable", help="Go on without the files that cannot be read, naming each.")
+]
+Server = Annotated[
+    str | None,
+    typer.Option("--server", metavar="URL", help="An OpenAI-compatible server; else the embedded model runs."),
+]
+Model = Annotated[str | None, typer.Option("--model", "-m", help="The model's name: agent models.")]
+ApiKey = Annotated[str | None, typer.Option("--api-key", help="For the server. Better kept in LONGREAD_API_KEY.")]
+Window = Annotated[
+    int | None,
+    typer.Option(
+        "--window",
+        help="Tokens that the model can hold; asked of it if not set. More than its own stretches an embedded one.",
+    ),
+]
+MaxTokens = Annotated[int | None, typer.Option("--max-tokens", help="The longest answer, in tokens; 512 if not set.")]
+Temperature = Annotated[
+    float | None, typer.Option("--temperature", help="Sampling temperature; 0 is greedy. The model's own if not set.")
+]
+Device = Annotated[str | None, typer.Option("--device", help="Where the embedded model runs: cpu, cuda.")]
+Layout = Annotated[bool | None, typer.Option("--layout/--no-layout", help="Read PDFs as Markdown with tables: slower.")]
+Ocr = Annotated[bool | None, typer.Option("--ocr/--no-ocr", help="Read scanned pages with tesseract.")]
+Jobs = Annotated[int | None, typer.Option("--jobs", help="Parser processes; one a core if not set.")]
+ToolNames = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--tool",
+        metavar="NAME",
+        help="Let the model call this tool, and not all that there are on documents: search, read_pages, outline, "
+        "tables, compare. May be repeated.",
+    ),
+]
+NoTools = Annotated[bool, typer.Option("--no-tools", help="Let the model call no tools.")]
+Approve = Annotated[bool, typer.Option("--approve", help="Ask before each call of a tool.")]
