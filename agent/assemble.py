@@ -264,6 +264,25 @@ def page_ranges(loaded: Corpus) -> dict[str, list[tuple[str, int]]]:
     return table
 
 
+def read_schema(path: Path | None) -> dict[str, Any] | None:
+    """The JSON schema in a file.
+
+    Raises:
+        ConfigError: it cannot be read, or is none.
+    """
+    if path is None:
+        return None
+    try:
+        schema = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"--schema {path} cannot be read as JSON: {error}.") from error
+    if not isinstance(schema, dict):
+        raise ConfigError(f"--schema {path} is no JSON schema: it is not an object.")
+    from .structured import json_schema
+
+    return json_schema(schema)
+
+
 def first_question(question: str | None, more: Sequence[str], files: Sequence[str]) -> str | None:
     """The question that a chat begins with, if any. See `read_question`.
 

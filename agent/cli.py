@@ -106,6 +106,9 @@ def ask(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only print what the prompt would take of the model's window.")
     ] = False,
+    schema: Annotated[
+        Path | None, typer.Option("--schema", metavar="FILE", help="A JSON schema that the answer is to fit.")
+    ] = None,
     tool: ToolNames = None,
     no_tools: NoTools = False,
     approve: Approve = False,
@@ -144,14 +147,15 @@ def ask(
         if dry_run:
             fits = assemble.dry_run(config, file, question, as_json=as_json, **sources)
             raise typer.Exit(0 if fits else 1)
+        wanted = assemble.read_schema(schema)
         tools = assemble.ToolChoice(tuple(tool or ()), none=no_tools, approve=approve)
         reader = assemble.reader(config, file, tools=tools, **sources)
         if as_json:
-            answer = reader.ask(question)
+            answer = reader.ask(question, schema=wanted)
             print(json.dumps(assemble.as_json(reader, answer), ensure_ascii=False, indent=2))
             return
         with terminal.AnswerView(markdown=sys.stdout.isatty()) as view:
-            answer = reader.ask(question, on_event=view)
+            answer = reader.ask(question, schema=wanted, on_event=view)
         terminal.err.print(terminal.footer(answer)) if not sys.stdout.isatty() else terminal.out.print(
             terminal.footer(answer)
         )
