@@ -13,7 +13,7 @@ from qwen_agent.tools.base import BaseTool
 
 from corpora import corpus, document
 from longread.agent.control import neutralise
-from longread.tools import NAMES, Arguments, Limits, Tool, ToolError, document_tools
+from longread.tools import NAMES, Arguments, Limits, PageRanking, Tool, ToolError, document_tools
 
 TWO = corpus(document("a", "alpha beta"), document("b", "gamma"))
 
@@ -90,6 +90,9 @@ def test_document_tools_are_tools_of_qwen_agent():
     one = corpus(document("a", "x"))
     assert [tool.name for tool in document_tools(one, clean=clean)] == [name for name in NAMES if name != "compare"]
     assert [tool.name for tool in document_tools(one, clean=clean, names=["tables"])] == ["tables"]
+    other = PageRanking(corpus(document("a", "z")))
+    (search,) = document_tools(one, clean=clean, names=["search"], ranking=other)
+    assert search.call({"query": "z", "mode": "bm25"}).startswith("1 of 1 page")
     with pytest.raises(ValueError, match="no tool is named 'rm'; there are search, "):
         document_tools(TWO, clean=clean, names=["rm"])
 

@@ -118,7 +118,7 @@ TEXTS = st.text(alphabet="aab -\n", max_size=40)
 @given(st.lists(TEXTS, min_size=1, max_size=4), st.text(alphabet="aab -", min_size=1, max_size=4))
 def test_counts_are_those_of_a_naive_count(pages: list[str], phrase: str):
     # Without divided words, the even text is the words of all pages, a space apart.
-    pages = [re.sub(r"-\s*\n", "\n", page).rstrip("- \n") for page in pages]
+    pages = [re.sub(r"[-\s]*\n", "\n", page).rstrip("- \n") for page in pages]
     text = EvenText(enumerate(pages, 1))
     words = " ".join(" ".join(pages).split())
     assert text.text.split() == words.split()
