@@ -66,6 +66,7 @@ def document_tools(
     clean: Callable[[str], str],
     limits: "Limits | None" = None,
     names: Iterable[str] | None = None,
+    ranking: "PageRanking | None" = None,
 ) -> "list[DocumentTool[Any]]":
     """The tools that a model may call on a corpus, ready to be called.
 
@@ -74,6 +75,7 @@ def document_tools(
         clean: makes text of documents harmless for the model's chat template.
         limits: of one call.
         names: keys of `NAMES`. None: all, but `compare` only where there are two documents to compare.
+        ranking: of the corpus's pages, where there is one already; else `search` makes its own when it is needed.
 
     Raises:
         ValueError: a name that no tool has.
@@ -84,7 +86,8 @@ def document_tools(
     for name in wanted:
         if name not in NAMES:
             raise ValueError(f"no tool is named {name!r}; there are {', '.join(NAMES)}")
-    return [__getattr__(NAMES[name])(corpus, clean=clean, limits=limits) for name in wanted]
+    shared = {"search": {"ranking": ranking}}
+    return [__getattr__(NAMES[name])(corpus, clean=clean, limits=limits, **shared.get(name, {})) for name in wanted]
 
 
 def __getattr__(name: str) -> Any:

@@ -68,7 +68,7 @@ class Tool(BaseTool, Generic[A]):
         try:
             text = self.run(self._validated(params))
         except ToolError as error:
-            return f"{self.name}: {' '.join(str(error).split())}"
+            return f"{self.name}: {self._refusal(error)}"
         if len(text) > (most := self.limits.characters):
             # Tools leave out by the entry and say how to go on; this is for what no tool foresaw.
             return f"{text[:most]}\n… {most:,} of {len(text):,} characters shown; ask for less at a time."
@@ -82,6 +82,9 @@ class Tool(BaseTool, Generic[A]):
             ToolError: it cannot be done as asked.
         """
 
+    def _refusal(self, error: ToolError) -> str:
+        return " ".join(str(error).split())
+
     def _validated(self, params: str | dict[str, Any]) -> A:
         given: Any = params
         if isinstance(params, str):
@@ -94,9 +97,9 @@ class Tool(BaseTool, Generic[A]):
         try:
             return self.arguments.model_validate(given)
         except ValidationError as error:
-            raise ToolError(
-                " ".join(_sentence(cast("dict[str, Any]", e), self.parameters) for e in error.errors())
-            ) from error
+            fields = list(self.arguments.model_fields)
+            faults = cast("list[dict[str, Any]]", error.errors())
+            raise ToolError(" ".join(_sentence(fault, fields) for fault in faults)) from error
 
 
 class DocumentTool(Tool[A]):
@@ -136,6 +139,9 @@ class DocumentTool(Tool[A]):
     def quote(self, document: Document, page: int, text: str) -> str:
         """A piece of a page as the model is to see it: after its mark, on one line, and harmless."""
         return f"{mark(document, page)} {self.clean(' '.join(text.split()))}"
+
+    def _refusal(self, error: ToolError) -> str:
+        return self.clean(super()._refusal(error))  # it may have a file's name in it
 
     def _names(self) -> str:
         names = [document.name for document in self.corpus.documents]
@@ -196,14 +202,14 @@ def _plain(schema: Any, definitions: dict[str, Any]) -> Any:
     return plain
 
 
-def _sentence(error: dict[str, Any], schema: dict[str, Any]) -> str:
+def _sentence(error: dict[str, Any], fields: Sequence[str]) -> str:
     """What pydantic found wrong with one argument."""
     where = ".".join(str(part) for part in error["loc"]) or "the arguments"
     match error["type"]:
         case "missing":
             return f"{where} is missing."
         case "extra_forbidden":
-            return f"there is no argument {where}; there are {', '.join(schema['properties'])}."
+            return f"there is no argument {where}; there are {', '.join(fields)}."
         case "literal_error":
             return f"{where} must be one of {error['ctx']['expected']}, not {_short(error['input'])}."
         case _:

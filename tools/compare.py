@@ -58,6 +58,12 @@ class _Side(NamedTuple):
     def text(self, start: int, end: int) -> str:
         return self.even.text[self.spans[start][0] : self.spans[end - 1][1]] if start < end else ""
 
+    def gap(self, at: int) -> str:
+        """What stands before the word at `at`: a space or nothing."""
+        if not 0 < at < len(self.spans):
+            return ""
+        return self.even.text[self.spans[at - 1][1] : self.spans[at][0]]
+
     def page(self, at: int) -> int:
         """Of the word at `at`, or the last one."""
         return self.even.page(self.spans[min(at, len(self.spans) - 1)][0]) if self.spans else 0
@@ -130,7 +136,7 @@ class Compare(DocumentTool[CompareArguments]):
         places = [[_word_at(side, start) for start, _ in side.even.find(phrase)] for side in (a, b)]
         if not any(places):
             raise ToolError(
-                f"neither {a.document.name} nor {b.document.name} has the phrase {self.clean(phrase)!r}; search finds others."
+                f"neither {a.document.name} nor {b.document.name} has the phrase {self.clean(phrase)!r} there."
             )
         return [
             change
@@ -143,15 +149,16 @@ class Compare(DocumentTool[CompareArguments]):
         """`[a:3] [b:4] … before [-old-]{+new+} after …`. `bounds`: the words of `a` that no other change touches."""
         start, end = max(bounds[0], change.start - _CONTEXT), min(bounds[1], change.end + _CONTEXT)
         pages = f"{mark(a.document, a.page(change.start))} {mark(b.document, b.page(change.second_start))}"
+        deleted, inserted = change.start < change.end, change.second_start < change.second_end
         parts = [
             a.text(start, change.start),
-            f"[-{_shortened(a, change.start, change.end)}-]" if change.start < change.end else "",
-            f"{{+{_shortened(b, change.second_start, change.second_end)}+}}"
-            if change.second_start < change.second_end
-            else "",
+            a.gap(change.start) if deleted else b.gap(change.second_start),
+            f"[-{_shortened(a, change.start, change.end)}-]" if deleted else "",
+            f"{{+{_shortened(b, change.second_start, change.second_end)}+}}" if inserted else "",
+            b.gap(change.second_end) if inserted else a.gap(change.end),
             a.text(change.end, end),
         ]
-        return f"{pages} {self.clean(' '.join(part for part in parts if part))}"
+        return f"{pages} {self.clean(''.join(parts).strip())}"
 
 
 def _side(document: Document, pages: Sequence[Page]) -> _Side:

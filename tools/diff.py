@@ -1,7 +1,7 @@
 """The difference of two long sequences of words, in about linear time where they are much alike.
 
-Runs of words that both have exactly once are anchors (patience diff): between two anchors lies little, which is compared
-exactly (by rapidfuzz), or has anchors of shorter runs.
+Runs of words that both have exactly once are anchors (patience diff): between two anchors lies little, which is
+compared exactly (by rapidfuzz), or has anchors of shorter runs.
 """
 
 from bisect import bisect_left
@@ -65,9 +65,11 @@ def _between(
             yield Change(start, end, second_start, second_end)
         return
     if (end - start) * (second_end - second_start) <= _EXACT:
-        for tag, i1, i2, j1, j2 in Indel.opcodes(a[start:end], b[second_start:second_end]):
-            if tag != "equal":
-                yield Change(start + i1, start + i2, second_start + j1, second_start + j2)
+        for op in Indel.opcodes(a[start:end], b[second_start:second_end]):
+            if op.tag != "equal":
+                yield Change(
+                    start + op.src_start, start + op.src_end, second_start + op.dest_start, second_start + op.dest_end
+                )
         return
     if level == len(_RUNS):  # long, and no word of it occurs once in both: nothing that could be told apart
         yield Change(start, end, second_start, second_end)

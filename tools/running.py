@@ -1,4 +1,4 @@
-"""Headers and footers that run through a document: they say nothing of a page, and stand between its text and the next."""
+"""Headers and footers that run through a PDF: they say nothing of a page, and stand amid text that goes on."""
 
 import re
 from collections import Counter
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from .documents import Document, Page
 
-_DIGITS = re.compile(r"\d+")
+_NUMBER = re.compile(r"\d{1,6}")
 _FEWEST = 3
 """Pages that must have a line at their edge."""
 _SHARE = 0.2
@@ -14,27 +14,42 @@ _SHARE = 0.2
 _EDGE = 2
 """Lines at the top and at the bottom of a page that may be running ones."""
 
+_LONGEST = 200
+"""Characters; a longer line is text."""
+
+_Form = tuple[str, int | None]
+"""A line; or what it is beside a number, and how far that is from the number of its page."""
+
 
 class RunningLines:
-    """The running lines of a document: equal but for their numbers, at the edge of many pages."""
+    """The running lines of a document: equal, but for a page number that counts with the pages, at many pages' edges.
+
+    Files of other kinds than PDF have none: their pages are of our own cutting, and begin with text.
+    """
 
     def __init__(self, document: Document):
-        counts: Counter[str] = Counter()
-        for page in document.pages:
-            lines = _lines(page)
-            counts.update({_form(line) for line in lines[:_EDGE] + lines[-_EDGE:]})
-        least = max(_FEWEST, _SHARE * len(document.pages))
-        self._forms = {form for form, count in counts.items() if count >= least}
+        self._forms: set[_Form] = set()
         self.count = 0
         """Lines that `body` has left out so far."""
+        if document.media_type != "application/pdf":
+            return
+        counts: Counter[_Form] = Counter()
+        for page in document.pages:
+            lines = _lines(page)
+            edge = lines if len(lines) <= 2 * _EDGE else lines[:_EDGE] + lines[-_EDGE:]
+            counts.update({form for line in edge for form in _forms(line, page.number)})
+        least = max(_FEWEST, _SHARE * len(document.pages))
+        self._forms = {form for form, count in counts.items() if count >= least}
 
     def body(self, page: Page) -> str:
         """The text of the page without its running lines."""
+        if not self._forms:
+            return page.text
         lines = _lines(page)
         first, last = 0, len(lines)
-        while first < min(_EDGE, last) and _form(lines[first]) in self._forms:
+        while first < min(_EDGE, last) and self._is_running(lines[first], page):
             first += 1
-        while last > max(first, len(lines) - _EDGE) and _form(lines[last - 1]) in self._forms:
+        while last > max(first, len(lines) - _EDGE) and self._is_running(lines[last - 1], page):
             last -= 1
         self.count += len(lines) - (last - first)
         return "\n".join(lines[first:last])
@@ -42,13 +57,20 @@ class RunningLines:
     def first_lines(self, document: Document) -> Iterator[tuple[int, str]]:
         """(page number, first line of its body) of the pages that have one."""
         for page in document.pages:
-            if body := self.body(page):
+            if body := self.body(page).strip():
                 yield page.number, body.partition("\n")[0].strip()
+
+    def _is_running(self, line: str, page: Page) -> bool:
+        return not self._forms.isdisjoint(_forms(line, page.number))
 
 
 def _lines(page: Page) -> list[str]:
     return [line for line in page.text.split("\n") if line.strip()]
 
 
-def _form(line: str) -> str:
-    return _DIGITS.sub("#", " ".join(line.split()).casefold())
+def _forms(line: str, page: int) -> list[_Form]:
+    line = " ".join(line.split())
+    if len(line) > _LONGEST:
+        return []
+    numbers = _NUMBER.finditer(line)
+    return [(line, None), *((f"{line[: m.start()]}#{line[m.end() :]}", int(m[0]) - page) for m in numbers)]

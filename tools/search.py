@@ -10,7 +10,7 @@ import regex
 from pydantic import Field
 
 from .base import Arguments, DocumentTool, Limits, ToolError, fitting
-from .documents import Corpus, Document
+from .documents import Corpus, Document, mark
 from .page_ranges import chosen, written
 from .ranking import PageRanking, RankedPage
 from .text import EvenText, JoinedPages, Span, folded
@@ -137,8 +137,8 @@ class Search(DocumentTool[SearchArguments]):
                             spans.append((start + match.start(), start + match.end()))
                 except TimeoutError as error:
                     raise ToolError(
-                        f"the regular expression took more than {self.limits.regex_seconds:g} s and was stopped at page "
-                        f"{page.number} of {document.name}; nothing was counted. Make it simpler (no repetition within "
+                        f"the regular expression took more than {self.limits.regex_seconds:g} s and was stopped at "
+                        f"{mark(document, page.number)}; nothing was counted. Make it simpler (no repetition within "
                         "repetition), or give document and pages."
                     ) from error
             yield _Found(document, joined, counts, spans)
@@ -212,8 +212,8 @@ class Search(DocumentTool[SearchArguments]):
         return self._texts[document.name]
 
     def _asked(self, arguments: SearchArguments) -> str:
-        query = " ".join(arguments.query.split())
-        return f"{arguments.mode} {self.clean(query)!r}" if arguments.mode != "bm25" else repr(self.clean(query))
+        kind = {"exact": "the phrase ", "regex": "the expression ", "bm25": ""}[arguments.mode]
+        return f"{kind}{self.clean(' '.join(arguments.query.split()))!r}"
 
 
 def _compiled(query: str, *, case_sensitive: bool) -> "regex.Pattern[str]":

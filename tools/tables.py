@@ -1,7 +1,7 @@
 """`tables`: the tables of a page as CSV.
 
-Where the page's own text holds tables, as CSV (Excel, CSV) or Markdown (Word, HTML, PowerPoint, EPUB, Markdown and PDF read
-with its layout), these are parsed. Of other PDFs the file is looked at again, by PyMuPDF, in a process of its own.
+Where the page's own text holds tables, as CSV (Excel, CSV) or Markdown (Word, HTML, PowerPoint, EPUB, Markdown and PDF
+read with its layout), these are parsed. Of other PDFs the file is looked at again, by PyMuPDF, in a process of its own.
 """
 
 import csv
@@ -72,7 +72,7 @@ class Tables(DocumentTool[TablesArguments]):
                 end = offset + count
                 more = f"; ask with table={number} and offset={end} for more" if count < len(rows) else ""
                 lines.append(f"Rows {offset + 1}-{end} of {len(table)} shown{more}.")
-            if room <= 0 and number < numbers[-1]:
+            if (count < len(rows) or room <= 0) and number < numbers[-1]:
                 lines.append(f"Not shown: tables {number + 1}-{numbers[-1]}; ask for each with table=…")
                 break
         return "\n".join([*lines, *self._continued(document, page)])

@@ -54,8 +54,8 @@ def tables(path: str, sha256: str, index: int) -> list[list[list[str]]]:
     document = pymupdf.open(stream=data, filetype="pdf")
     if document.needs_pass:
         raise ValueError("the file is encrypted, and this tool has no password")
-    found = document.load_page(index).find_tables().tables
-    found.sort(key=lambda table: (table.bbox[1], table.bbox[0]))
+    finder = document.load_page(index).find_tables()
+    found = sorted(finder.tables if finder else (), key=lambda table: (table.bbox[1], table.bbox[0]))
     rows = ([["" if cell is None else cell for cell in row] for row in table.extract()] for table in found)
     return [table for table in rows if any(cell.strip() for row in table for cell in row)]
 

@@ -1,6 +1,7 @@
 """Words as an index counts them, in any script."""
 
 import unicodedata
+from itertools import pairwise
 
 import regex
 
@@ -31,5 +32,5 @@ def words(text: str) -> list[str]:
             found.append(run)
         else:
             found += run
-            found += map("".join, zip(run, run[1:], strict=False))
+            found += map("".join, pairwise(run))
     return found
