@@ -143,6 +143,8 @@ class Steps:
             "max_tokens": self.max_tokens,
             **self.settings,
         }
+        if self.usages or self.response:
+            settings.pop("function_choice", None)  # it was for the first request: else the calls would never end
         if self.tools and native and not may_call:
             settings["function_choice"] = "none"
         elif self.tools and not native:

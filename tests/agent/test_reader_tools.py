@@ -111,6 +111,14 @@ def test_whatever_a_tool_does_the_answer_goes_on(
     assert scripted_server.chats[1].json["messages"][-1]["content"] == told
 
 
+def test_a_tool_that_must_be_called_first(scripted_server: ScriptedServer, endpoint: Endpoint):
+    scripted_server.script(calls("one"), Reply.text("Three."))
+    LongReader(BOOK, endpoint(), function_list=[Count()]).ask("How many?", function_choice="count")
+    first, second = (request.json for request in scripted_server.chats)
+    assert first["tool_choice"] == {"type": "function", "function": {"name": "count"}}
+    assert second.get("tool_choice", "auto") == "auto"
+
+
 def test_a_tool_that_is_not_there(scripted_server: ScriptedServer, endpoint: Endpoint):
     scripted_server.script(Reply.calls(("weather", {})), Reply.text("I cannot say."))
     answer = LongReader(BOOK, endpoint(), function_list=[Count()]).ask("How is the weather?")
