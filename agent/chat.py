@@ -1,7 +1,7 @@
 """The conversation at a terminal: `agent chat`."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
@@ -12,10 +12,12 @@ from ..serving.events import Delta
 from . import terminal
 from .answer import Answer
 from .conversation import ChatMessage
-from .events import ToolStart
+from .events import ToolEnd, ToolStart
 
 if TYPE_CHECKING:
+    from .answer import ReaderEvent
     from .reader import LongReader
+    from .sessions import Recorder
 
 HELP = """\
 /help          this list
@@ -27,16 +29,33 @@ Ctrl-C         stop the answer; the conversation goes on"""
 
 
 class Chat:
-    """A conversation about one corpus. Its history outlives errors and Ctrl-C."""
+    """A conversation about one corpus. Its history outlives errors and Ctrl-C.
 
-    def __init__(self, reader: "LongReader", *, budget: Callable[[list[ChatMessage]], None]):
+    Args:
+        budget: shows what the documents and a history take of the window.
+        recorder: keeps the conversation; None keeps nothing.
+        history: an earlier conversation to go on with.
+        selections: the choice of pages as the user wrote it.
+    """
+
+    def __init__(
+        self,
+        reader: "LongReader",
+        *,
+        budget: Callable[[list[ChatMessage]], None],
+        recorder: "Recorder | None" = None,
+        history: Sequence[ChatMessage] = (),
+        selections: Sequence[str] = (),
+    ):
         self.reader = reader
-        self.history: list[ChatMessage] = []
+        self.history: list[ChatMessage] = list(history)
         self.transcript: list[tuple[str, str]] = []
         """(question, what was answered) of each turn."""
         self.failed = False
         """Whether a question got no answer."""
         self._show_budget = budget
+        self._recorder = recorder
+        self._selections = selections
 
     def run(self, first: str | None, questions: Iterator[str]) -> None:
         """Answer `first`, then each of `questions`; lines that begin with '/' are commands."""
@@ -56,6 +75,9 @@ class Chat:
         """One question. An error or Ctrl-C ends the answer, not the conversation."""
         text = ""
         answer: Answer | None = None
+        kept = self._recorder
+        if kept:
+            kept.begin(question, self.reader.corpus, model=self.reader.model_name, selections=self._selections)
         try:
             with (
                 closing(self.reader.stream(question, history=self.history)) as events,
@@ -70,13 +92,27 @@ class Chat:
                             text = ""  # what was said before is no answer yet
                         case Answer():
                             answer = event
+                    if kept:
+                        _keep(kept, event)
         except KeyboardInterrupt:
             terminal.note("stopped" if text else "stopped before the answer began; the question is forgotten")
+            if kept:
+                kept.stop()
         except LongreadError as error:
             terminal.error(str(error))
+            if kept:
+                kept.stop("failed", error=str(error))
         self.failed |= answer is None
         if answer:
             terminal.out.print(terminal.footer(answer))
+            if kept:
+                kept.finish(
+                    answer.text,
+                    messages=answer.history[len(self.history) + 1 :],
+                    citations=answer.citations,
+                    usage=answer.usage,
+                    finish_reason=answer.finish_reason,
+                )
             self.history = list(answer.history)
             self.transcript.append((question, answer.markdown))
         elif text:
@@ -127,6 +163,16 @@ class Chat:
             terminal.error(f"{path} could not be written: {error.strerror}")
         else:
             terminal.note(f"saved to {path}")
+
+
+def _keep(recorder: "Recorder", event: "ReaderEvent") -> None:
+    match event:
+        case Delta(text=text, reasoning=reasoning):
+            recorder.add(text, reasoning=reasoning)
+        case ToolStart(id=id, name=name, arguments=arguments):
+            recorder.called(name, arguments, id=id)
+        case ToolEnd(id=id, name=name, result=result):
+            recorder.returned(name, result, id=id)
 
 
 def lines(*, stdin_is_a_document: bool = False) -> Iterator[str]:

@@ -13,6 +13,15 @@ Files = Annotated[
         help="A file, a folder, a pattern in quotes, or - for standard input. May be repeated.",
     ),
 ]
+MaybeFiles = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--file",
+        "-f",
+        metavar="PATH",
+        help="A file, a folder, a pattern in quotes, or - for standard input. May be repeated.",
+    ),
+]
 Pages = Annotated[
     list[str] | None,
     typer.Option(

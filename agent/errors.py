@@ -29,6 +29,14 @@ class PasswordRequired(DocumentError):
     """An encrypted file, and no password or a wrong one."""
 
 
+class SessionError(LongreadError):
+    """A conversation that could not be kept, found or read. The question itself can still be answered."""
+
+
+class SessionBusy(SessionError):
+    """A conversation that another process is writing. The message says which."""
+
+
 class ConfigError(LongreadError):
     """A setting that cannot be used. The message says where it came from."""
 

@@ -1,4 +1,4 @@
-"""What becomes of an error at the end of a command."""
+"""Errors that are meant for the user become one line and an exit code, for every command."""
 
 import sys
 from collections.abc import Iterator

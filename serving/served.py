@@ -34,13 +34,7 @@ class Served(BaseModel):
     @property
     def process(self) -> psutil.Process | None:
         """The process, if it lives."""
-        try:
-            process = psutil.Process(self.pid)
-            if abs(process.create_time() - self.began) < _CLOCK and process.status() != psutil.STATUS_ZOMBIE:
-                return process
-        except psutil.Error:
-            pass
-        return None
+        return living(self.pid, self.began)
 
     def memory(self) -> int:
         """Bytes of main memory that its processes hold."""
@@ -49,6 +43,17 @@ class Served(BaseModel):
             with contextlib.suppress(psutil.Error):
                 total += member.memory_info().rss
         return total
+
+
+def living(pid: int, began: float) -> psutil.Process | None:
+    """The process of this id that began then (seconds since the epoch), if it lives."""
+    try:
+        process = psutil.Process(pid)
+        if abs(process.create_time() - began) < _CLOCK and process.status() != psutil.STATUS_ZOMBIE:
+            return process
+    except psutil.Error:
+        pass
+    return None
 
 
 def folder() -> Path:

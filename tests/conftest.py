@@ -1,4 +1,4 @@
-"""What every test has: a cache of its own, no settings from outside, no network beyond this machine."""
+"""What every test has: folders of its own, no settings from outside, no network beyond this machine."""
 
 import os
 import shutil
@@ -79,6 +79,7 @@ def _own_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.
         if name.startswith(("OPENAI_", "LONGREAD_")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("LONGREAD_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+    monkeypatch.setenv("LONGREAD_DATA_DIR", str(tmp_path_factory.mktemp("data")))
 
 
 @pytest.fixture
