@@ -1,5 +1,6 @@
 """The conversation at a terminal: `agent chat`."""
 
+import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
@@ -13,6 +14,7 @@ from . import terminal
 from .answer import Answer
 from .conversation import ChatMessage
 from .events import ToolEnd, ToolStart
+from .sessions.messages import Piece, fold, remembered
 
 if TYPE_CHECKING:
     from .answer import ReaderEvent
@@ -74,6 +76,7 @@ class Chat:
     def turn(self, question: str) -> None:
         """One question. An error or Ctrl-C ends the answer, not the conversation."""
         text = ""
+        pieces: list[Piece] = []
         answer: Answer | None = None
         kept = self._recorder
         if kept:
@@ -92,6 +95,7 @@ class Chat:
                             text = ""  # what was said before is no answer yet
                         case Answer():
                             answer = event
+                    pieces += _pieces(event)
                     if kept:
                         _keep(kept, event)
         except KeyboardInterrupt:
@@ -116,10 +120,7 @@ class Chat:
             self.history = list(answer.history)
             self.transcript.append((question, answer.markdown))
         elif text:
-            self.history += [
-                ChatMessage(role="user", content=question),
-                ChatMessage(role="assistant", content=text),
-            ]
+            self.history += remembered(question, fold(pieces), whole=False)  # type: ignore[arg-type]
             self.transcript.append((question, f"{text} …"))
 
     def _command(self, line: str) -> None:
@@ -163,6 +164,18 @@ class Chat:
             terminal.error(f"{path} could not be written: {error.strerror}")
         else:
             terminal.note(f"saved to {path}")
+
+
+def _pieces(event: "ReaderEvent") -> list[Piece]:
+    match event:
+        case Delta(text=text, reasoning=reasoning):
+            return [Piece("reasoning" if reasoning else "text", text)]
+        case ToolStart():
+            return [Piece("call", json.dumps({"id": event.id, "name": event.name, "arguments": event.arguments}))]
+        case ToolEnd():
+            return [Piece("result", json.dumps({"id": event.id, "name": event.name, "content": event.result}))]
+        case _:
+            return []
 
 
 def _keep(recorder: "Recorder", event: "ReaderEvent") -> None:

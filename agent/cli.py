@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from . import cli_serving
+from . import cli_serving, sessions_cli
 from .cli_options import (
     ApiKey,
     Approve,
@@ -17,6 +17,7 @@ from .cli_options import (
     Jobs,
     Layout,
     MaxTokens,
+    MaybeFiles,
     Model,
     NoTools,
     Ocr,
@@ -48,8 +49,16 @@ _MORE_ARGUMENTS = {"allow_extra_args": True}
 @app.command(context_settings=_MORE_ARGUMENTS)
 def chat(
     context: typer.Context,
-    file: Files,
     question: Annotated[str | None, typer.Argument(help="The first question; more are asked for.")] = None,
+    file: MaybeFiles = None,
+    goes_on: Annotated[
+        bool,
+        typer.Option("--continue", help="Go on with the last conversation: with --file, with the last about it."),
+    ] = False,
+    session: Annotated[
+        str | None, typer.Option("--session", metavar="ID", help="Go on with this one: agent sessions list.")
+    ] = None,
+    save: Annotated[bool, typer.Option("--save/--no-save", help="Keep the conversation on disk.")] = True,
     tool: ToolNames = None,
     no_tools: NoTools = False,
     approve: Approve = False,
@@ -70,6 +79,8 @@ def chat(
     """Talk about documents. /help lists what else there is.
 
     agent chat --file book.pdf --file 'notes/*.md'
+
+    agent chat --continue
     """
     with errors():
         config = _config(
@@ -78,19 +89,29 @@ def chat(
         )  # fmt: skip
         from . import assemble
         from .chat import Chat, lines
+        from .keeping import Keeper
 
-        first = assemble.first_question(question, context.args, file)
-        reader = assemble.reader(
-            config,
-            file,
-            pages=pages or (),
-            password=password,
-            skip_unreadable=skip_unreadable,
-            tools=assemble.ToolChoice(tuple(tool or ()), none=no_tools, approve=approve),
-            chatting=True,
-        )
-        conversation = Chat(reader, budget=lambda history: assemble.show_budget(reader, history))
-        conversation.run(first, lines(stdin_is_a_document="-" in file))
+        with Keeper(save=save, goes_on=goes_on, id=session) as keeper:
+            files, chosen = keeper.sources(file or [], pages or [])
+            first = assemble.first_question(question, context.args, files)
+            reader = assemble.reader(
+                config,
+                files,
+                pages=chosen,
+                password=password,
+                skip_unreadable=skip_unreadable,
+                tools=assemble.ToolChoice(tuple(tool or ()), none=no_tools, approve=approve),
+                chatting=True,
+            )
+            recorder, history = keeper.open(reader, chosen)
+            conversation = Chat(
+                reader,
+                budget=lambda history: assemble.show_budget(reader, history),
+                recorder=recorder,
+                history=history,
+                selections=chosen,
+            )
+            conversation.run(first, lines(stdin_is_a_document="-" in files))
         if conversation.failed and not conversation.transcript:
             raise typer.Exit(1)
 
@@ -161,6 +182,7 @@ def ask(
         )
 
 
+app.add_typer(sessions_cli.app, name="sessions")
 app.command()(cli_serving.plan)
 app.command(context_settings=_MORE_ARGUMENTS)(cli_serving.serve)
 

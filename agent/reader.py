@@ -142,8 +142,8 @@ class LongReader(FnCallAgent):
             history: the `history` of an earlier answer, for a follow-up question.
             schema: a pydantic model or a JSON schema that the answer is to fit; `Answer.parsed` is the object.
             on_event: is called with each event of `stream` but the answer itself.
-            generate: sampling settings for this question only, such as `temperature=0.7`. `function_choice` names a tool
-                that must be called first.
+            generate: sampling settings for this question only, such as `temperature=0.7`; `function_choice` names a
+                tool that must be called first.
 
         Raises:
             InvalidAnswer: the answer does not fit the schema, twice.

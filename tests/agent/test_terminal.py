@@ -116,3 +116,57 @@ def test_ctrl_d_leaves(chat: Callable[..., Terminal]) -> None:
     terminal.child.expect(pexpect.EOF)
     terminal.child.close()
     assert terminal.child.exitstatus == 0
+
+
+def test_a_conversation_that_is_gone_on_with(scripted_server: ScriptedServer, chat: Callable[..., Terminal]) -> None:
+    scripted_server.script(
+        Reply.calls(("search", {"query": "bytes"})),
+        Reply.text("It takes 57,344 bytes."),
+        Reply.text("word " * 400, pieces=400, pause=0.05),
+        Reply.text("As I said."),
+    )
+    first = chat("How many bytes?")
+    first.child.expect("← search: 1 match")
+    first.child.expect("first token")
+    first.child.expect("›")
+    first.child.sendline("Why?")
+    first.child.expect("word word word")
+    first.child.kill(9)  # nothing is said goodbye to
+    first.child.wait()
+    second = chat("--continue", "Sure?")
+    second.child.expect(r"going on with [0-9a-f]{10}: How many bytes\? \(2 questions\)")
+    second.child.expect("As I said")
+    second.child.expect("›")
+    second.child.sendline("/quit")
+    second.child.expect("agent chat --continue goes on with this conversation")
+    before, after = (scripted_server.chats[i].json["messages"] for i in (1, 3))
+    assert after[: len(before)] == before, "what the server has read of the conversation is sent as it was"
+    assert [turn["role"] for turn in after[len(before) :]] == ["assistant", "user", "assistant", "user"]
+    cut = after[len(before) + 2]["content"]
+    assert cut.startswith("word word word")
+    assert cut.endswith("\n\n[cut off here]")
+
+
+def test_a_file_that_has_changed_and_one_that_is_not_named(
+    scripted_server: ScriptedServer, chat: Callable[..., Terminal], tmp_path: Path
+) -> None:
+    first = chat("How many bytes?")
+    first.child.expect("first token")
+    first.child.expect("›")
+    first.child.sendline("/quit")
+    first.child.expect(pexpect.EOF)
+    (tmp_path / "book.txt").write_text("Two tokens take twice as much.\n")
+    second = Terminal(["chat", "--continue", "--server", scripted_server.url], tmp_path)
+    second.child.expect("book.txt has changed")
+    second.child.expect("going on with")
+    second.child.sendline("And now?")
+    second.child.expect("first token")
+    third = chat("--continue")
+    third.child.expect("is being written by process")
+    third.child.expect(pexpect.EOF)
+    third.child.close()
+    assert third.child.exitstatus == 1
+    second.child.close(force=True)
+    sent = scripted_server.chats[-1].json["messages"]
+    assert "Two tokens take twice" in sent[1]["content"]
+    assert [turn["role"] for turn in sent] == ["system", "user", "assistant", "user"]
