@@ -8,6 +8,7 @@ from ..serving.events import Delta, Prefill, Usage, Waiting
 from .citations import Citation, sources
 from .conversation import ChatMessage
 from .events import Note, ToolEnd, ToolStart
+from .overflow.events import MapEvent
 
 
 class Answer(BaseModel):
@@ -25,6 +26,10 @@ class Answer(BaseModel):
     parsed: Any = None
     """With a `schema`: the object; an instance of the pydantic model, if that is what was given."""
     tool_calls: tuple[ToolEnd, ...] = ()
+    pages_seen: dict[str, tuple[int, ...]] | None = None
+    """Document name to the pages that the model was given, where not all fitted."""
+    notes: tuple[str, ...] = ()
+    """What was done about documents that are larger than the window."""
     usage: Usage | None
     """None when the model did not report it. Of all requests together, when tools made it several: tokens are added up,
     `ttft` is that of the first, and `seconds` runs to the end of the last."""
@@ -40,7 +45,7 @@ class Answer(BaseModel):
         return f"{self.text}\n\n{sources(self.citations)}"
 
 
-ReaderEvent = Prefill | Waiting | Delta | ToolStart | ToolEnd | Usage | Note | Answer
+ReaderEvent = Prefill | Waiting | Delta | ToolStart | ToolEnd | Usage | Note | MapEvent | Answer
 
 
 def total(usages: list[Usage], seconds: float) -> Usage | None:

@@ -22,6 +22,7 @@ from .tool_choice import ToolChoice, approval, chosen
 
 if TYPE_CHECKING:
     from .answer import Answer
+    from .overflow import Overflow
     from .reader import LongReader
 
 NO_CHOICE = ToolChoice()
@@ -126,6 +127,7 @@ def reader(
     password: str | None = None,
     skip_unreadable: bool = False,
     tools: ToolChoice = NO_CHOICE,
+    overflow: "Overflow" = "error",
     chatting: bool = False,
 ) -> "LongReader":
     """Files read and a model ready to answer about them.
@@ -169,6 +171,7 @@ def reader(
         function_list=callable_tools,
         window=settings.window,
         max_tokens=settings.max_tokens,
+        overflow=overflow,
         approve=approval(callable_tools, always=tools.approve, ask=terminal.allowed) if asks else None,
     )
 

@@ -21,12 +21,14 @@ from .cli_options import (
     Model,
     NoTools,
     Ocr,
+    OverflowWay,
     Pages,
     Password,
     Server,
     SkipUnreadable,
     Temperature,
     ToolNames,
+    Ways,
     Window,
 )
 from .faults import errors
@@ -59,6 +61,7 @@ def chat(
         str | None, typer.Option("--session", metavar="ID", help="Go on with this one: agent sessions list.")
     ] = None,
     save: Annotated[bool, typer.Option("--save/--no-save", help="Keep the conversation on disk.")] = True,
+    overflow: OverflowWay = Ways.error,
     tool: ToolNames = None,
     no_tools: NoTools = False,
     approve: Approve = False,
@@ -101,6 +104,7 @@ def chat(
                 password=password,
                 skip_unreadable=skip_unreadable,
                 tools=assemble.ToolChoice(tuple(tool or ()), none=no_tools, approve=approve),
+                overflow=overflow.value,
                 chatting=True,
             )
             recorder, history = keeper.open(reader, chosen)
@@ -130,6 +134,7 @@ def ask(
     schema: Annotated[
         Path | None, typer.Option("--schema", metavar="FILE", help="A JSON schema that the answer is to fit.")
     ] = None,
+    overflow: OverflowWay = Ways.error,
     tool: ToolNames = None,
     no_tools: NoTools = False,
     approve: Approve = False,
@@ -170,7 +175,7 @@ def ask(
             raise typer.Exit(0 if fits else 1)
         wanted = assemble.read_schema(schema)
         tools = assemble.ToolChoice(tuple(tool or ()), none=no_tools, approve=approve)
-        reader = assemble.reader(config, file, tools=tools, **sources)
+        reader = assemble.reader(config, file, tools=tools, overflow=overflow.value, **sources)
         if as_json:
             answer = reader.ask(question, schema=wanted)
             print(json.dumps(assemble.as_json(reader, answer), ensure_ascii=False, indent=2))

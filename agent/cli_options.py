@@ -1,5 +1,6 @@
 """Options that several commands share."""
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -53,6 +54,25 @@ Device = Annotated[str | None, typer.Option("--device", help="Where the embedded
 Layout = Annotated[bool | None, typer.Option("--layout/--no-layout", help="Read PDFs as Markdown with tables: slower.")]
 Ocr = Annotated[bool | None, typer.Option("--ocr/--no-ocr", help="Read scanned pages with tesseract.")]
 Jobs = Annotated[int | None, typer.Option("--jobs", help="Parser processes; one a core if not set.")]
+
+
+class Ways(StrEnum):
+    """As `longread.agent.overflow.Overflow`, for the command line."""
+
+    error = "error"
+    retrieve = "retrieve"
+    map = "map"
+    auto = "auto"
+
+
+OverflowWay = Annotated[
+    Ways,
+    typer.Option(
+        "--overflow",
+        help="Documents larger than the window: an error; retrieve: only the pages that have the question's words; "
+        "map: everything in parts, and what they say merged; auto: one of these, and why.",
+    ),
+]
 ToolNames = Annotated[
     list[str] | None,
     typer.Option(

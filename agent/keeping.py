@@ -57,10 +57,10 @@ class Keeper:
             raise ConfigError("Give --file PATH, or --continue to go on with the last conversation.")
         session = self._session or self._latest(None)
         self._session = session
-        sources = [document.source for document in session.corpus.documents]
-        if "-" in sources:
+        sources = [document.path for document in session.corpus.documents]
+        if None in sources:
             raise ConfigError("That conversation was about standard input, which is gone: give its text as --file.")
-        return sources, list(pages) or list(session.corpus.selections)
+        return [source for source in sources if source], list(pages) or list(session.corpus.selections)
 
     def open(self, reader: "LongReader", selections: Sequence[str]) -> tuple[Recorder | None, list[ChatMessage]]:
         """What writes the conversation down, and what was said before.

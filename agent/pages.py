@@ -28,7 +28,7 @@ def select(corpus: "Corpus", selections: list[str]) -> "Corpus":
         wanted.setdefault(document.name, set()).update(_numbers(ranges, document, selection))
     # New objects, not copies: a copy of a pydantic model would keep the token counts that the original has cached.
     documents = tuple(
-        document if document.name not in wanted else _only(document, wanted[document.name])
+        document if document.name not in wanted else only(document, wanted[document.name])
         for document in corpus.documents
     )
     return type(corpus)(documents=documents, failures=corpus.failures, warnings=corpus.warnings)
@@ -45,7 +45,12 @@ def check_syntax(selections: Sequence[str]) -> None:
             _range(part, selection)
 
 
-def _only(document: "Document", numbers: set[int]) -> "Document":
+def only(document: "Document", numbers: set[int]) -> "Document":
+    """The document with only these of its pages, in its order and under their numbers.
+
+    Raises:
+        DocumentError: a page that it does not have.
+    """
     pages = tuple(page for page in document.pages if page.number in numbers)
     missing = numbers - {page.number for page in pages}
     if missing:

@@ -178,6 +178,13 @@ def measure(
     )
 
 
+def overhead(tokenizer: Tokenizer, conversation: Sequence[ChatMessage], *, system: str = SYSTEM) -> int:
+    """Tokens of the prompt that are not the documents': instructions, conversation and chat template."""
+    # The footer stands for documents: with some, the question is led up to otherwise. What is counted is their shares.
+    documents = DocumentPart(text=_FOOTER, shares=(), tokenizer=tokenizer)
+    return measure(documents, conversation, system=system).tokens
+
+
 def pieces(document: "Document") -> Iterator[str]:
     """The document as it stands in a prompt, in pieces whose token counts add up: see `longread.agent.tokens`."""
     yield _header(document)
@@ -199,14 +206,25 @@ def _header(document: "Document") -> str:
     return f'<document name="{document.name}" title="{title}">\n'
 
 
-def _share(document: "Document", tokenizer: Tokenizer) -> DocumentShare:
-    marks = [page_mark(document, page) for page in document.pages]
-    frame = sum(tokenizer.counts([_header(document), _FOOTER, *marks]))
+def frame_tokens(document: "Document", tokenizer: Tokenizer) -> int:
+    """What the document takes of a prompt beside its pages, whichever of them are there: its header and its end."""
+    return sum(tokenizer.counts([_header(document), _FOOTER]))
+
+
+def page_tokens(document: "Document", tokenizer: Tokenizer) -> list[int]:
+    """What each page takes of a prompt, its mark included."""
+    marks = tokenizer.counts([page_mark(document, page) for page in document.pages])
     if document.tokenizer == tokenizer.name:
-        text = sum(page.tokens for page in document.pages if page.text)
+        texts = [page.tokens if page.text else 0 for page in document.pages]
     else:
-        text = sum(tokenizer.counts([neutralise(page.text)[0] + "\n" for page in document.pages if page.text]))
-    return DocumentShare(name=document.name, pages=len(document.pages), tokens=frame + text)
+        counted = iter(tokenizer.counts([neutralise(page.text)[0] + "\n" for page in document.pages if page.text]))
+        texts = [next(counted) if page.text else 0 for page in document.pages]
+    return [mark + text for mark, text in zip(marks, texts, strict=True)]
+
+
+def _share(document: "Document", tokenizer: Tokenizer) -> DocumentShare:
+    tokens = frame_tokens(document, tokenizer) + sum(page_tokens(document, tokenizer))
+    return DocumentShare(name=document.name, pages=len(document.pages), tokens=tokens)
 
 
 def _too_long(prompt: Prompt, window: int, reserve: int) -> str:

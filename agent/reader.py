@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Sequence
 from contextlib import aclosing, closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,21 +12,26 @@ from qwen_agent.agents import FnCallAgent
 from qwen_agent.llm.base import BaseChatModel
 from qwen_agent.llm.schema import ASSISTANT, SYSTEM, USER, Message
 from qwen_agent.tools import BaseTool
-from qwen_agent.utils.utils import extract_files_from_messages, extract_text_from_message
+from qwen_agent.utils.utils import extract_files_from_messages
 
-from ..serving.events import Delta, Prefill, Usage, Waiting
+from ..serving.events import Delta, Prefill, Waiting
 from .answer import Answer, ReaderEvent, total
-from .citations import marks, without_sources
-from .conversation import ChatMessage
-from .events import Note, ToolEnd
+from .citations import marks
+from .conversation import ChatMessage, described
+from .errors import ConfigError
+from .events import Note
+from .larger import Larger, Pages, Parts
 from .llm.choose import chat_model
+from .overflow import MapResult, Overflow, Reply, run_map
+from .overflow.map import PARALLEL
 from .prompt import SYSTEM as SYSTEM_PROMPT
-from .prompt import DocumentPart, Prompt, asked, build
+from .prompt import DocumentPart, Prompt, asked, build, measure
 from .shelf import Shelf
-from .steps import Said, Steps, text_of
+from .steps import Said, Steps, told
 from .structured import InvalidAnswer, Schema, instruction, parse, response_format
 from .tokens import Tokenizer, qwen
 from .toolbox import Approve, Limits
+from .turns import from_message, text_of
 
 if TYPE_CHECKING:
     from .corpus import Corpus
@@ -54,6 +60,10 @@ class LongReader(FnCallAgent):
         system_message: yours, under them.
         limits: where the loop of model and tools ends.
         approve: is asked before each call of a tool, in the thread that consumes the events; None allows all.
+        overflow: what to do when the documents are larger than the window. "error": say so. "retrieve": give the model
+            the pages that have the question's words. "map": have it read everything in parts, and merge what it says.
+            "auto": choose between the two, and say why. `Answer.notes` says what was done.
+        parallel: parts that are read at a time, where the model answers several at once.
 
     Raises:
         DocumentError: one of `files` could not be read.
@@ -73,6 +83,8 @@ class LongReader(FnCallAgent):
         system_message: str | None = None,
         limits: Limits | None = None,
         approve: Approve | None = None,
+        overflow: Overflow = "error",
+        parallel: int = PARALLEL,
         name: str | None = "longread",
         description: str | None = "Answers questions about documents, and says on which pages the answer stands.",
     ):
@@ -90,7 +102,10 @@ class LongReader(FnCallAgent):
         self.tokenizer: Tokenizer = tokenizer or getattr(self.llm, "tokenizer", None) or qwen()
         self.limits = limits or Limits()
         self.approve = approve
+        self.overflow: Overflow = overflow
+        self._parallel = parallel
         self._system = system
+        self._larger: dict[int, Larger] = {}
         self._shelf = Shelf(corpus, self.tokenizer).with_files([str(file) for file in files or ()])
 
     @property
@@ -207,14 +222,23 @@ class LongReader(FnCallAgent):
         """The events of one answer as they happen, the `Answer` last. Closing the iterator stops the model."""
         wanted = asked(question) if schema is None else f"{asked(question)}\n\n{instruction(schema)}"
         conversation = [*history, ChatMessage(role="user", content=wanted)]
-        instructions = self._instructions(self._shelf, [self.system_message or ""])
+        shelf, more = self._shelf, self.system_message or ""
+        way = self._way(shelf, conversation, more)
+        yield from (Note(text=text) for text in (way.notes if way else ()))
+        if isinstance(way, Parts):
+            if schema is not None:
+                raise ConfigError("Documents that are read in parts give no object: --overflow retrieve does.")
+            yield from self._in_parts(way, question, conversation, generate)
+            return
+        instructions = way.instructions if way else self._instructions(shelf, [more])
+        shelf = way.shelf if way else shelf
         # A server that lets the model write nothing but the object lets it call no tool either: with tools, only the
         # second attempt is made so.
         strict = {} if schema is None else {"response_format": response_format(schema)}
         can = getattr(self.llm, "structured_output", False)
         first = strict if can and not self.function_map else {}
-        steps = self._steps(self._shelf, instructions, {**first, **generate})
-        yield from _told(steps.run(conversation))
+        steps = self._steps(shelf, instructions, {**first, **generate})
+        yield from told(steps.run(conversation))
         parsed: Any = None
         if schema is not None:
             try:
@@ -222,34 +246,100 @@ class LongReader(FnCallAgent):
             except InvalidAnswer as invalid:
                 yield Note(text=f"{invalid} It is asked once more.")
                 steps.settings = {**(strict if can else {}), **generate}
-                yield from _told(steps.again(f"{invalid} {instruction(schema)}"))
+                yield from told(steps.again(f"{invalid} {instruction(schema)}"))
                 parsed = parse(steps.text, schema)
-        yield self._answer(question, steps, conversation, parsed)
+        yield self._answer(question, steps, conversation, parsed, way)
+
+    def _in_parts(
+        self, way: Parts, question: str, conversation: list[ChatMessage], settings: dict[str, Any]
+    ) -> Generator[ReaderEvent, None, None]:
+        """The documents in parts. No tools are called."""
+        plan = replace(way.plan, settings={**self.llm.generate_cfg, **settings})
+
+        def send(prompt: Prompt) -> Generator[Prefill | Waiting | Delta | Reply, None, None]:
+            steps = self._steps(Shelf(None, self.tokenizer), "", settings, tools={})
+            with closing(told(steps.send(prompt))) as events:
+                for event in events:
+                    if isinstance(event, Prefill | Waiting | Delta):
+                        yield event
+            usage = steps.usages[-1] if steps.usages else None
+            yield Reply(text=steps.text, finish_reason=steps.finish_reason, usage=usage)
+
+        result: MapResult | None = None
+        with closing(
+            run_map(plan, send, parallel=self._parallel if getattr(self.llm, "concurrent", False) else 1)
+        ) as events:
+            for event in events:
+                if isinstance(event, MapResult):
+                    result = event
+                else:
+                    yield event
+        assert result is not None
+        told_of = result.describe()
+        yield Note(text=told_of)
+        yield Answer(
+            question=question,
+            text=result.text,
+            citations=(*result.citations, *self._shelf.index.lookup(result.text, question)),
+            unknown_citations=result.unknown_citations,
+            notes=(*way.notes, told_of),
+            usage=result.usage,
+            finish_reason=result.finish_reason,
+            history=(*conversation, ChatMessage(role="assistant", content=result.text)),
+        )
 
     def _run(self, messages: list[Message], lang: str = "en", **kwargs: Any) -> Iterator[list[Message]]:
         """Qwen-Agent's own way in: the last message it yields ends with the pages that have the answer's words."""
         shelf = self._shelf.with_files(extract_files_from_messages(messages, include_images=False))
-        system = [_text(message) for message in messages if message.role == SYSTEM]
-        conversation = [_turn(message) for message in messages if message.role != SYSTEM]
-        steps = self._steps(shelf, self._instructions(shelf, system), kwargs)
+        system = [text_of(message) for message in messages if message.role == SYSTEM]
+        conversation = [from_message(message) for message in messages if message.role != SYSTEM]
+        way = self._way(shelf, conversation, "\n\n".join(system))
+        if isinstance(way, Parts):
+            for event in self._in_parts(way, conversation[-1]["content"], conversation, kwargs):
+                if isinstance(event, Answer):
+                    yield [Message(ASSISTANT, event.markdown)]
+            return
+        instructions = way.instructions if way else self._instructions(shelf, system)
+        shelf = way.shelf if way else shelf
+        steps = self._steps(shelf, instructions, kwargs)
         with closing(steps.run(conversation)) as events:
             for event in events:
                 if isinstance(event, Said):
                     yield event.response
         if not steps.response or not shelf.corpus.documents:
             return
-        question = next((_text(message) for message in reversed(messages) if message.role == USER), "")
-        answer = self._answer(question, steps, [], None)
+        question = next((text_of(message) for message in reversed(messages) if message.role == USER), "")
+        answer = self._answer(question, steps, [], None, way)
         final = steps.response[-1].model_copy(deep=True)
         final.content = answer.markdown
         final.extra = {**steps.extra, "citations": [citation.model_dump() for citation in answer.citations]}
         yield [*steps.response[:-1], final]
 
-    def _steps(self, shelf: Shelf, instructions: str, settings: dict[str, Any]) -> Steps:
+    def _way(self, shelf: Shelf, conversation: list[ChatMessage], more: str) -> Pages | Parts | None:
+        """What is done about documents that are larger than the window; None if they are not, or it is an error."""
+        if self.overflow == "error" or not shelf.corpus.documents:
+            return None
+        if (larger := self._larger.get(id(shelf))) is None:
+            larger = Larger(shelf, overflow=self.overflow, window=self.window, reserve=self.max_tokens)
+            self._larger = {id(shelf): larger}
+        whole = measure(
+            shelf.documents,
+            conversation,
+            window=self.window,
+            reserve=self.max_tokens,
+            system=self._instructions(shelf, [more]),
+            functions=self.functions,
+        )
+        tools = sum(self.tokenizer.counts([described(self.functions)]))
+        return larger.way(whole, conversation, more=more, tools=tools, model=self.model_name)
+
+    def _steps(
+        self, shelf: Shelf, instructions: str, settings: dict[str, Any], tools: dict[str, BaseTool] | None = None
+    ) -> Steps:
         return Steps(
             llm=self.llm,
             shelf=shelf,
-            tools=self.function_map,
+            tools=self.function_map if tools is None else tools,
             system=instructions,
             window=self.window,
             max_tokens=self.max_tokens,
@@ -263,7 +353,9 @@ class LongReader(FnCallAgent):
         ours = [self._system] if shelf.corpus.documents else []
         return "\n\n".join(part for part in [*ours, *more] if part)
 
-    def _answer(self, question: str, steps: Steps, conversation: list[ChatMessage], parsed: Any) -> Answer:
+    def _answer(
+        self, question: str, steps: Steps, conversation: list[ChatMessage], parsed: Any, way: Pages | None
+    ) -> Answer:
         cited, unknown = marks(steps.text, steps.shelf.corpus)
         found = steps.shelf.index.lookup(steps.text, question)
         return Answer(
@@ -272,52 +364,10 @@ class LongReader(FnCallAgent):
             citations=(*cited, *found),
             unknown_citations=unknown,
             parsed=parsed,
+            pages_seen=way.seen if way else None,
+            notes=way.notes if way else (),
             tool_calls=tuple(steps.tool_calls),
             usage=total(steps.usages, steps.seconds),
             finish_reason=steps.finish_reason,
             history=(*conversation, *steps.turns),
         )
-
-
-def _told(
-    steps: Generator[Said | ReaderEvent, None, None],
-) -> Generator[ReaderEvent, None, None]:
-    """What steps do, with the growth of the messages as pieces of text."""
-    text = reasoning = ""
-    with closing(steps):
-        for event in steps:
-            if not isinstance(event, Said):
-                if isinstance(event, Usage | ToolEnd):
-                    text = reasoning = ""  # the next request begins a new text
-                yield event
-                continue
-            extra = event.extra
-            if prefill := extra.get("prefill"):
-                yield Prefill(**prefill)
-            if waiting := extra.get("waiting"):
-                yield Waiting(seconds=waiting)
-            thought = "".join(str(message.reasoning_content or "") for message in event.output)
-            if len(thought) > len(reasoning):
-                yield Delta(text=thought[len(reasoning) :], reasoning=True)
-                reasoning = thought
-            written = text_of(event.output)
-            if len(written) > len(text):
-                yield Delta(text=written[len(text) :])
-                text = written
-
-
-def _turn(message: Message) -> ChatMessage:
-    """A message of Qwen-Agent's as a turn, an answer of ours without the line of pages under it."""
-    text = _text(message)
-    turn = ChatMessage(role=message.role, content=without_sources(text) if message.role == ASSISTANT else text)  # type: ignore[typeddict-item]
-    if message.function_call:
-        turn["function_call"] = {"name": message.function_call.name, "arguments": message.function_call.arguments}
-    if message.role not in (USER, ASSISTANT) and message.name:
-        turn["name"] = message.name
-    if function_id := (message.extra or {}).get("function_id"):
-        turn["extra"] = {"function_id": function_id}
-    return turn
-
-
-def _text(message: Message) -> str:
-    return extract_text_from_message(message, add_upload_info=False)

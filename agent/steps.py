@@ -7,17 +7,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from qwen_agent.llm.base import BaseChatModel
-from qwen_agent.llm.schema import ASSISTANT, FUNCTION, Message
+from qwen_agent.llm.schema import FUNCTION, Message
 from qwen_agent.tools import BaseTool
-from qwen_agent.utils.utils import extract_text_from_message
 
-from ..serving.events import Prefill, Usage
+from ..serving.events import Delta, Prefill, Usage, Waiting
 from .conversation import ChatMessage
 from .events import Note, ToolEnd, ToolStart
 from .llm.refusals import ToolsRefused
 from .prompt import Prompt, build, measure
 from .shelf import Shelf
 from .toolbox import Approve, Limits, Toolbox
+from .turns import as_message, as_turn, said_in
 
 
 @dataclass(frozen=True)
@@ -120,6 +120,14 @@ class Steps:
             system=self.system,
             functions=self._functions,
         )
+        return (yield from self.send(prompt, may_call=may_call))
+
+    def send(self, prompt: Prompt, *, may_call: bool = False) -> Generator[Step, None, list[Message]]:
+        """Send a prompt; returns the model's messages. `text`, `usages` and `finish_reason` are its as well.
+
+        Raises:
+            LongreadError: the model failed.
+        """
         said = Said(self.response, [])
         try:
             for said in self._ask(prompt, may_call=may_call):
@@ -129,7 +137,7 @@ class Steps:
             self.llm.write_tools_into_prompt()  # type: ignore[attr-defined]
             for said in self._ask(prompt, may_call=may_call):
                 yield said
-        self.text, self.extra = text_of(said.output).strip("\n"), said.extra
+        self.text, self.extra = said_in(said.output).strip("\n"), said.extra
         self.finish_reason = said.extra.get("finish_reason")
         if usage := said.extra.get("usage"):
             self.usages.append(Usage(**usage))
@@ -210,36 +218,37 @@ class Steps:
         return [tool.function for tool in self.tools.values()]
 
 
-def text_of(messages: Sequence[Message]) -> str:
-    """What the model wrote, without its calls."""
-    return "".join(
-        extract_text_from_message(message, add_upload_info=False) for message in messages if not message.function_call
-    )
-
-
-def as_message(turn: ChatMessage) -> Message:
-    """A turn as Qwen-Agent has it."""
-    return Message(**turn)  # type: ignore[arg-type]  # pydantic makes its FunctionCall of ours
-
-
-def as_turn(message: Message) -> ChatMessage:
-    """A message of the model or of a tool without what only concerns its making."""
-    turn = ChatMessage(
-        role=FUNCTION if message.role == FUNCTION else ASSISTANT,
-        content=extract_text_from_message(message, add_upload_info=False),
-    )
-    if message.function_call:
-        turn["function_call"] = {"name": message.function_call.name, "arguments": message.function_call.arguments}
-    if message.role == FUNCTION and message.name:
-        turn["name"] = message.name
-    if function_id := (message.extra or {}).get("function_id"):
-        turn["extra"] = {"function_id": function_id}
-    return turn
-
-
 def _calls(output: Sequence[Message], step: int) -> list[ToolStart]:
     calls = [message.function_call for message in output if message.function_call]
     return [
         ToolStart(id=f"call_{step}_{number}", name=call.name, arguments=call.arguments)
         for number, call in enumerate(calls, 1)
     ]
+
+
+Told = Prefill | Waiting | Delta | ToolStart | ToolEnd | Usage | Note
+
+
+def told(steps: Generator[Step, None, Any]) -> Generator[Told, None, None]:
+    """What steps do, with the growth of the messages as pieces of text."""
+    text = reasoning = ""
+    with closing(steps):
+        for event in steps:
+            if not isinstance(event, Said):
+                if isinstance(event, Usage | ToolEnd):
+                    text = reasoning = ""  # the next request begins a new text
+                yield event
+                continue
+            extra = event.extra
+            if prefill := extra.get("prefill"):
+                yield Prefill(**prefill)
+            if waiting := extra.get("waiting"):
+                yield Waiting(seconds=waiting)
+            thought = "".join(str(message.reasoning_content or "") for message in event.output)
+            if len(thought) > len(reasoning):
+                yield Delta(text=thought[len(reasoning) :], reasoning=True)
+                reasoning = thought
+            written = said_in(event.output)
+            if len(written) > len(text):
+                yield Delta(text=written[len(text) :])
+                text = written

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleDimensions, Group, RenderableType
 from rich.live import Live
 from rich.markdown import Markdown
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
@@ -18,6 +18,7 @@ from ..serving.events import Convert, Delta, Download, Prefill, ServeEvent, Star
 from .citations import sources
 from .control import encodable
 from .events import Note, ToolEnd, ToolStart
+from .overflow.events import MapPlanned, Merging, Retrying, Warned, WindowDone, WindowStarted
 
 if TYPE_CHECKING:
     from .answer import Answer, ReaderEvent
@@ -37,13 +38,13 @@ class _Console(Console):
         super().__init__(stderr=stderr, highlight=False, markup=False, emoji=False)
 
     @property
-    def width(self) -> int:
+    def size(self) -> ConsoleDimensions:
         """A pipe has no width: a table in it is as wide as what it holds."""
-        return super().width if self.is_terminal else _WIDE
+        return super().size if self.is_terminal else ConsoleDimensions(_WIDE, super().size.height)
 
-    @width.setter
-    def width(self, width: int) -> None:
-        self._width = width
+    @size.setter
+    def size(self, new_size: tuple[int, int]) -> None:
+        self._width, self._height = new_size
 
     def on_broken_pipe(self) -> None:
         """`agent ask … | head`: leave as a program does that SIGPIPE ends. The rest goes nowhere."""
@@ -180,6 +181,7 @@ class AnswerView:
         self._live: Live | None = None
         self._bars: _Bars | None = None
         self._tail = ""
+        self._parts = 0
 
     def __enter__(self) -> "AnswerView":
         return self
@@ -199,18 +201,12 @@ class AnswerView:
     def __call__(self, event: "ReaderEvent") -> None:
         match event:
             case Prefill(done=done, total=total, cached=cached, seconds_left=left):
-                if self._bars is None:
-                    self._bars = _Bars().__enter__()
                 status = f"{done:,}/{total:,} tokens" + (f", {cached:,} cached" if cached else "")
-                self._bars.show("prefill", "reading", done, total, status + _left(left))
+                self._bar("reading", done, total, status + _left(left))
             case Waiting(seconds=seconds):
-                if self._bars is None:
-                    self._bars = _Bars().__enter__()
-                self._bars.show("prefill", "the server is reading", None, None, f"{seconds:,.0f} s")
+                self._bar("the server is reading", None, None, f"{seconds:,.0f} s")
             case Delta(reasoning=True):
-                if self._bars is None:
-                    self._bars = _Bars().__enter__()
-                self._bars.show("prefill", "thinking", None, None, "")
+                self._bar("thinking", None, None, "")
             case Delta(text=text):
                 self._end_bars()
                 self._write(printable(text))
@@ -220,10 +216,23 @@ class AnswerView:
                 note(f"→ {name} {_shortened(arguments)}")
             case ToolEnd(name=name, result=result, seconds=seconds):
                 note(f"← {name}: {_shortened(result)}, {seconds:,.1f} s")
-            case Note(text=text):
+            case Note(text=text) | Warned(text=text):
                 self._end_bars()
                 self._end_text()
                 note(text)
+            case MapPlanned():
+                self._end_bars()
+                note(event.describe())
+            case WindowStarted(index=index, of=of, pages=pages):
+                self._bar(f"reading part {index} of {of}", self._parts, of, pages)
+            case WindowDone(of=of, kept=kept):
+                self._parts += 1
+                if not kept:
+                    self._bar("reading parts", self._parts, of, "")
+            case Retrying(what=what, attempt=attempt, of=of, error=error):
+                note(f"{what}: attempt {attempt} of {of} failed: {error}")
+            case Merging(answers=answers):
+                self._bar(f"merging {answers} answers", None, None, "")
             case _:
                 pass
 
@@ -240,6 +249,11 @@ class AnswerView:
         if head:
             self._live.console.print(Markdown(head))
         self._live.update(Markdown(self._tail))
+
+    def _bar(self, description: str, done: int | None, total: int | None, status: str) -> None:
+        if self._bars is None:
+            self._bars = _Bars().__enter__()
+        self._bars.show("prefill", description, done, total, status)
 
     def _end_bars(self) -> None:
         if self._bars:

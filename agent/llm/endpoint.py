@@ -78,6 +78,8 @@ class EndpointChat(BaseFnCallModel):
         self._address = cfg["server"]
         self.model = self.model or only_model(self._address, self.server.api_key)
 
+    concurrent = True
+    """Whether several threads may ask at once and gain by it."""
     structured_output = True
     """Whether `response_format` in `generate_cfg` is passed on."""
 

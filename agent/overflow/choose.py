@@ -1,0 +1,82 @@
+"""`--overflow auto`: which way to take for a question, and why.
+
+The rule, in this order:
+
+1. What fits the window is read whole.
+2. A question that asks about everything (summarise, all, every, compare, how many) is for `map`: the pages that have
+   its words are not the answer. So is one none of whose words is on a page: there is nothing to retrieve by.
+3. Everything else is for `retrieve`, which costs one prompt.
+4. Where `map` would take more windows than allowed, `retrieve` takes its place, and the reason says what is lost; where
+   there is nothing to retrieve by either, that is an error.
+
+Questions about everything are recognised by words in English, German, French, Spanish and Chinese. In other languages
+only the second half of rule 2 applies, and it does not depend on a language. The rule knows words, not meaning: "how
+many bytes does a token take" goes to `map`, which is dearer and no worse; "what is this about" goes to `retrieve`.
+"""
+
+import re
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from .errors import NothingMatches
+
+Overflow = Literal["error", "retrieve", "map", "auto"]
+"""What to do with documents that are larger than the window."""
+
+MOST_WINDOWS = 32
+
+_EVERYTHING = re.compile(
+    r"\b(?:summar(?:y|ies|i[sz]e\w*)|overview|outline|all|every|each|entire|whole|throughout|compar(?:e\w*|isons?)"
+    r"|differen(?:t|ces?)|how (?:many|often)|count|list"
+    r"|zusammenfass\w*|fass\w*\b.*\bzusammen|überblick|alle[nmrs]?|jede[nmrs]?|sämtliche\w*|vergleich\w*"
+    r"|unterschiede?|wie ?(?:viele|oft)|liste"
+    r"|résum\w*|tous|toutes?|chaque|compar\w+|différences?|combien|liste[rz]?"
+    r"|resum\w*|todos|todas|cada|diferencias?|cuánt[oa]s|lista\w*)\b"
+    r"|总结|總結|概括|摘要|概述|所有|全部|每[个個]|各个|各個|比较|比較|对比|對比|区别|區別|多少|几[个次]|幾[個次]|列出",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+class Choice(BaseModel):
+    """The way to take, and the reason in words for the user."""
+
+    model_config = ConfigDict(frozen=True)
+
+    way: Literal["whole", "retrieve", "map"]
+    reason: str
+
+
+def choose(question: str, *, fits: bool, matches: bool, windows: int, most_windows: int = MOST_WINDOWS) -> Choice:
+    """Settle what `auto` does with a question.
+
+    Args:
+        fits: whether the documents and the question fit the window as they are.
+        matches: whether a page has a word of the question, see `Retriever.matches`.
+        windows: that `map` would read.
+        most_windows: that it may.
+
+    Raises:
+        NothingMatches: no page has a word of the question, and there are too many windows.
+    """
+    if fits:
+        return Choice(way="whole", reason="The documents fit the window.")
+    word = _EVERYTHING.search(question)
+    if word is None and matches:
+        return Choice(
+            way="retrieve", reason="The documents do not fit the window, and pages have the question's words."
+        )
+    why = f"the question asks about everything ({word[0]!r})" if word else "no page has a word of the question"
+    if windows <= most_windows:
+        return Choice(way="map", reason=f"The documents do not fit the window, and {why}: they are read in parts.")
+    too_many = f"reading them in parts would take {windows:,} windows, more than {most_windows:,}"
+    if matches:
+        return Choice(
+            way="retrieve",
+            reason=f"The documents do not fit the window; {why}, but {too_many}: only pages that have its words are "
+            "read, and the answer may miss what stands elsewhere (--overflow map reads everything).",
+        )
+    raise NothingMatches(
+        f"The documents do not fit the window, {why}, and {too_many}. Ask in the language of the documents, choose "
+        "pages (--pages), or allow it with --overflow map."
+    )

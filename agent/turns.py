@@ -1,0 +1,52 @@
+"""Between Qwen-Agent's messages and the turns of a conversation."""
+
+from collections.abc import Sequence
+
+from qwen_agent.llm.schema import ASSISTANT, FUNCTION, USER, Message
+from qwen_agent.utils.utils import extract_text_from_message
+
+from .citations import without_sources
+from .conversation import ChatMessage
+
+
+def as_message(turn: ChatMessage) -> Message:
+    """A turn as Qwen-Agent has it."""
+    return Message(**turn)  # type: ignore[arg-type]  # pydantic makes its FunctionCall of ours
+
+
+def as_turn(message: Message) -> ChatMessage:
+    """A message of the model or of a tool without what only concerns its making."""
+    turn = ChatMessage(
+        role=FUNCTION if message.role == FUNCTION else ASSISTANT,
+        content=text_of(message),
+    )
+    if message.function_call:
+        turn["function_call"] = {"name": message.function_call.name, "arguments": message.function_call.arguments}
+    if message.role == FUNCTION and message.name:
+        turn["name"] = message.name
+    if function_id := (message.extra or {}).get("function_id"):
+        turn["extra"] = {"function_id": function_id}
+    return turn
+
+
+def from_message(message: Message) -> ChatMessage:
+    """A message of Qwen-Agent's as a turn, an answer of ours without the line of pages under it."""
+    text = text_of(message)
+    turn = ChatMessage(role=message.role, content=without_sources(text) if message.role == ASSISTANT else text)  # type: ignore[typeddict-item]
+    if message.function_call:
+        turn["function_call"] = {"name": message.function_call.name, "arguments": message.function_call.arguments}
+    if message.role not in (USER, ASSISTANT) and message.name:
+        turn["name"] = message.name
+    if function_id := (message.extra or {}).get("function_id"):
+        turn["extra"] = {"function_id": function_id}
+    return turn
+
+
+def said_in(messages: Sequence[Message]) -> str:
+    """What the model wrote, without its calls."""
+    return "".join(text_of(message) for message in messages if not message.function_call)
+
+
+def text_of(message: Message) -> str:
+    """A message's text, without the files and pictures in it."""
+    return extract_text_from_message(message, add_upload_info=False)
