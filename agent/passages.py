@@ -10,6 +10,8 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from .normal_text import CJK, QUOTATION_MARKS, NormalText
@@ -30,7 +32,9 @@ _MOST_BETWEEN = 1500
 _MARGIN = 700
 """Characters at a page's end and at the next one's beginning that a quote over both may skip, in whole lines:
 footnotes, page numbers, running titles."""
-_CANDIDATES = 12
+_KEPT = 512
+"""Pages whose words are kept for the next comparison."""
+_CANDIDATES = 10
 """Pages with most of a quote's rare words that are compared with it."""
 
 
@@ -62,7 +66,10 @@ class Wording:
         text = _CHANGED_LETTER.sub(r"\1", text, count=1) if _CHANGED_LETTER.match(text) else text
         self.whole = _trimmed(NormalText(text).text)
         self.parts = [part for piece in _ELLIPSIS.split(text) if (part := _trimmed(NormalText(piece).text))]
-        self.tokens = [token for part in self.parts for token in _TOKEN.findall(part)]
+        words = [_TOKEN.findall(part) for part in self.parts]
+        self.tokens = [word for part in words for word in part]
+        self.ellipses = frozenset(accumulate(len(part) for part in words[:-1]))
+        """Counts of tokens after which an ellipsis stands."""
 
 
 class Passages:
@@ -72,7 +79,17 @@ class Passages:
         self.corpus = corpus
         self._texts = [[page.text for page in document.pages] for document in corpus.documents]
         self._normal: dict[tuple[int, int], NormalText] = {}
+        self._compared: dict[tuple[int, int], tuple[list[str], list[tuple[int, int]]]] = {}
         self._postings: dict[str, list[tuple[int, int]]] | None = None
+
+    @cached_property
+    def numbers(self) -> dict[tuple[str, int], tuple[int, int]]:
+        """(name, page number) -> (index of the document, index of the page)"""
+        return {
+            (document.name, page.number): (d, p)
+            for d, document in enumerate(self.corpus.documents)
+            for p, page in enumerate(document.pages)
+        }
 
     def normal(self, document: int, page: int) -> NormalText:
         key = document, page
@@ -104,27 +121,32 @@ class Passages:
                 return found
         return None
 
-    def near(self, wording: Wording, document: int, page: int) -> Found | None:
-        """The stretch of a page, and of the beginning of the next, that is most like it.
+    def near(self, wording: Wording, document: int, page: int, enough: float) -> Found | None:
+        """The stretch of a page, and of the beginning of the next, that is most like it; None below `enough`.
 
         Its similarity is the part of the wording's letters that stand there in the same order. Words that are spelled
         alike count in part; words of the page that the wording leaves out cost a little, many in a row hardly more.
         """
         from .alignment import align
 
-        tokens = list(self._tokens(document, page))
+        words, spans = self._tokens(document, page)
+        count = len(words)
         if self._has_next(document, page):
-            following = self._tokens(document, page + 1)
-            tokens += [token for token, _ in zip(following, range(2 * len(wording.tokens)), strict=False)]
-        found: Alignment | None = align(wording.tokens, [text for _, _, _, text in tokens])
+            more, more_spans = self._tokens(document, page + 1)
+            some = slice(2 * len(wording.tokens))
+            words, spans = [*words, *more[some]], [*spans, *more_spans[some]]
+        found: Alignment | None = align(wording.tokens, words, ellipses=wording.ellipses, enough=enough)
         if found is None:
             return None
-        stretch = tokens[found.start : found.end]
-        places: list[Stretch] = []
-        for number in dict.fromkeys(token[0] for token in stretch):
-            here = [token for token in stretch if token[0] == number]
-            places.append(Stretch(document, number, *self.normal(document, number).span(here[0][1], here[-1][2])))
-        return Found(tuple(places), found.similarity, exact=False)
+        stretches = [
+            Stretch(document, number, *self.normal(document, number).span(spans[start][0], spans[end - 1][1]))
+            for number, start, end in (
+                (page, found.start, min(found.end, count)),
+                (page + 1, max(found.start, count), found.end),
+            )
+            if start < end
+        ]
+        return Found(tuple(stretches), found.similarity, exact=False)
 
     def candidates(self, wording: Wording) -> list[tuple[int, int]]:
         """The (document, page) with most of its rare words, and the pages before them: it may begin there."""
@@ -153,9 +175,15 @@ class Passages:
                     postings[term].append(key)
         return dict(postings)
 
-    def _tokens(self, document: int, page: int) -> Iterator[tuple[int, int, int, str]]:
-        for match in _TOKEN.finditer(self.normal(document, page).text):
-            yield page, match.start(), match.end(), match.group()
+    def _tokens(self, document: int, page: int) -> tuple[list[str], list[tuple[int, int]]]:
+        """The words of a page's normal form, and where they stand in it."""
+        key = document, page
+        if key not in self._compared:
+            if len(self._compared) >= _KEPT:
+                self._compared.clear()
+            matches = list(_TOKEN.finditer(self.normal(document, page).text))
+            self._compared[key] = [match.group() for match in matches], [match.span() for match in matches]
+        return self._compared[key]
 
     def _in_order(self, parts: Sequence[str], document: int, page: int) -> list[Stretch]:
         """Where a page has the parts one after another; [] when it does not."""
@@ -185,6 +213,12 @@ class Passages:
     def _divided(self, part: str, document: int, page: int) -> tuple[Stretch, Stretch] | None:
         """Where the page has the beginning of a part at its end, and the next page the rest at its beginning."""
         this, following = self.normal(document, page), self.normal(document, page + 1)
+        first_word, last_word = part.split(" ", 1)[0], part.rsplit(" ", 1)[-1]
+        if " " in part and (
+            (first_word[1:] not in this.text[-_MARGIN - len(part) :] and this.text[-1:] != "-")
+            or (last_word not in following.text[: _MARGIN + len(part)])
+        ):
+            return None
         for at in range(len(part) - 1, 0, -1):
             head, rest = part[:at].rstrip(), part[at:].lstrip()
             inside_a_word = part[at - 1].isalnum() and part[at].isalnum() and not _IS_CJK.match(part[at])

@@ -8,7 +8,6 @@
 """
 
 from collections.abc import Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, computed_field
@@ -21,11 +20,11 @@ if TYPE_CHECKING:
 
 Status = Literal["verified", "corrected", "moved", "unverified"]
 
-ALIKE = 0.7
-"""The similarity from which on a passage is taken for what was quoted: see `benchmarks/quotes.py`."""
-ALIKE_SHORT = 0.8
-"""The same for quotes of fewer than `_SHORT` words, which are alike by chance more often."""
-_SHORT = 8
+ALIKE = 0.6
+"""The similarity from which on a passage on the page that was said is taken for what was quoted, chosen on half of the
+set of `benchmarks/quotes.py`."""
+ALIKE_ELSEWHERE = 0.75
+"""The same for all other pages: among many, one is more like a short quote by chance."""
 
 
 class Span(BaseModel):
@@ -130,17 +129,10 @@ class _Lookup:
         self._passages = passages
         self._documents = passages.corpus.documents
 
-    @cached_property
-    def _numbers(self) -> dict[tuple[str, int], tuple[int, int]]:
-        """(name, page number) -> (index of the document, index of the page)"""
-        return {
-            (document.name, page.number): (d, p)
-            for d, document in enumerate(self._documents)
-            for p, page in enumerate(document.pages)
-        }
-
     def check(self, claim: Claim, text: str) -> CheckedQuote:
-        known = {key: place for place in claim.places if (key := self._numbers.get((place.document, place.page)))}
+        known = {
+            key: place for place in claim.places if (key := self._passages.numbers.get((place.document, place.page)))
+        }
         found = self._find(Wording(claim.wording), list(known))
         where = [(stretch.document, stretch.page) for stretch in found.stretches] if found else []
         here = next((key for key in known if key in where), None)
@@ -200,14 +192,16 @@ class _Lookup:
         for document in documents:
             if found := self._passages.exact_elsewhere(wording, document, near.get(document, 0)):
                 return found
-        return self._most_alike(wording, said) or self._candidate(wording, near)
+        return self._most_alike(wording, said, ALIKE) or self._candidate(wording, near)
 
-    def _most_alike(self, wording: Wording, pages: Sequence[tuple[int, int]]) -> Found | None:
+    def _most_alike(self, wording: Wording, pages: Sequence[tuple[int, int]], enough: float) -> Found | None:
         """The most similar passage of some pages, if it is similar enough."""
-        found = [found for key in pages if (found := self._passages.near(wording, *key))]
-        best = max(found, key=lambda found: found.similarity, default=None)
-        enough = ALIKE if len(wording.tokens) >= _SHORT else ALIKE_SHORT
-        return best if best and best.similarity >= enough else None
+        best: Found | None = None
+        for key in pages:
+            found = self._passages.near(wording, *key, enough=best.similarity if best else enough)
+            if found and (best is None or found.similarity > best.similarity):
+                best = found
+        return best
 
     def _candidate(self, wording: Wording, said: dict[int, int]) -> Found | None:
         """The same of all pages: those first that have it over their end, then those of documents that were said."""
@@ -215,6 +209,7 @@ class _Lookup:
         for key in candidates:
             if found := self._passages.exact(wording, *key):
                 return found
-        return self._most_alike(wording, [key for key in candidates if key[0] in said]) or self._most_alike(
-            wording, candidates
+        of_said = [key for key in candidates if key[0] in said]
+        return self._most_alike(wording, of_said, ALIKE_ELSEWHERE) or self._most_alike(
+            wording, [key for key in candidates if key[0] not in said], ALIKE_ELSEWHERE
         )
