@@ -18,14 +18,14 @@ from .control import restore
 if TYPE_CHECKING:
     from .corpus import Corpus
 
-_MARK = re.compile(r"\[([^\[\]\n]+:\d[^\[\]\n]*)\]")
+MARK = re.compile(r"\[([^\[\]\n]+:\d[^\[\]\n]*)\]")
 _ONE = re.compile(r"\s*(?:([^\s:,;\[\]]+):)?(\d{1,9})(?:\s*[-–]\s*(\d{1,9}))?\s*$")
 # A run of letters and digits is a word; where words are not spaced apart, each character is.
 _WORD = re.compile(
     r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]|[^\W_\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]+"
 )
 
-_MOST_PAGES = 100  # in one mark; more are no citation
+MOST_PAGES = 100  # in one mark; more are no citation
 _MIN_RUN = 3  # words; shorter runs are found everywhere
 _LONG_WORD = 4  # letters; a shorter run is evidence if it has a number or such a word, and hardly any page has that
 _SHARE = 0.4  # of the best page's score, for another page to be worth showing
@@ -61,16 +61,10 @@ def marks(answer: str, corpus: "Corpus") -> Marks:
     labels = {(document.name, page.number): page.label for document in corpus.documents for page in document.pages}
     found: dict[tuple[str, int], Citation] = {}
     unknown: dict[str, None] = {}
-    for mark in _MARK.finditer(answer):
-        name = ""
-        for part in re.split("[,;]", mark[1]):
-            one = _ONE.match(part)
-            if not one:
-                break  # some other bracketed text, "[RFC 2119: 3.1]"
-            name = one[1] or name
-            first, last = int(one[2]), int(one[3] or one[2])
-            written = f"[{name}:{first}-{last}]" if one[3] else f"[{name}:{first}]"
-            if not 0 <= last - first < _MOST_PAGES:
+    for mark in MARK.finditer(answer):
+        for name, first, last in ranges_of(mark[1]):
+            written = f"[{name}:{first}]" if first == last else f"[{name}:{first}-{last}]"
+            if not 0 <= last - first < MOST_PAGES:
                 unknown[written] = None
                 continue
             for number in range(first, last + 1):
@@ -79,6 +73,19 @@ def marks(answer: str, corpus: "Corpus") -> Marks:
                 else:
                     found[name, number] = Citation(document=name, page=number, label=label, found_by="model")
     return Marks(tuple(found.values()), tuple(unknown))
+
+
+def ranges_of(mark: str) -> list[tuple[str, int, int]]:
+    """What stands between the brackets of a mark, "a:1, b:3-4" -> [("a", 1, 1), ("b", 3, 4)]; [] for other text."""
+    found: list[tuple[str, int, int]] = []
+    name = ""
+    for part in re.split("[,;]", mark):
+        one = _ONE.match(part)
+        if not one:
+            break  # some other bracketed text, "[RFC 2119: 3.1]"
+        name = one[1] or name
+        found.append((name, int(one[2]), int(one[3] or one[2])))
+    return found
 
 
 class PageIndex:
@@ -102,7 +109,7 @@ class PageIndex:
         frequency times its length. The best page is taken, its words are set aside, and the rest is scored again. The
         question's own words only break ties: an answer repeats them, and so does every page on the subject.
         """
-        words = _words(_MARK.sub(" ", answer))
+        words = _words(MARK.sub(" ", answer))
         frequency = self._page_frequency(words + _words(question))
         weight = {word: math.log((len(self._pages) + 1) / n) + 0.1 for word, n in frequency.items() if n}
         candidates = [

@@ -1,0 +1,131 @@
+"""Text as quotes are compared: what a model may write otherwise without misquoting is made equal, and offsets are kept.
+
+Equal are: forms of one letter that Unicode counts as compatible (ligatures, full width), kinds of dashes and of white
+space, words that a line end divides and words with a hyphen, quotation marks around words, Markdown's emphasis,
+bullets, footnote marks above the line, the look-alikes of `control.py`. Not equal are: case, numbers, punctuation, and
+any word.
+"""
+
+import re
+import unicodedata
+from array import array
+from collections.abc import Callable
+from functools import lru_cache
+from itertools import repeat
+
+from .control import restore
+
+CJK = "\u2e80-\u303f\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff"
+"""For a regular expression's class: characters of scripts that write words without spaces."""
+QUOTATION_MARKS = "\"'“”„‟‘’‚‛«»「」『』〝〞"
+
+_BULLETS = "•‣▪●■□◦∙"
+_SUPERSCRIPT = "⁰¹²³⁴⁵⁶⁷⁸⁹"
+_ONE_FOR_ONE = str.maketrans(
+    {"›": ">", **dict.fromkeys("´`‘’‚‛", "'"), **dict.fromkeys("‐‑⁃", "-"), **dict.fromkeys("‒–—―−﹘﹣－", "—")}
+)
+_COMPATIBLE = re.compile("[^\x00-\x7f][\u0300-\u036f]*")
+_INVISIBLE = re.compile("\u00ad[^\\S\n]*\n?[^\\S\n]*|[\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
+# Each begins with a set of characters, which `re` finds at once; what stands beside them is looked at afterwards.
+_SIGN = re.compile(
+    rf"[{QUOTATION_MARKS}*_{_BULLETS}{_SUPERSCRIPT}.!?](?:(?<=[{QUOTATION_MARKS}])[{QUOTATION_MARKS}]*"
+    rf"|(?<=\*)\*{{0,2}}|(?<=_)_{{0,2}}|(?<=[{_SUPERSCRIPT}])[{_SUPERSCRIPT}]*|(?<=[{_BULLETS}])"
+    # What extraction makes of a footnote mark after a sentence: "objects.100 Then".
+    r"|(?<=[a-z]{4}[.!?])\d{1,3}(?:,\d{1,3})*(?=\s+[A-Z]))"
+)
+_UNSPACED = re.compile(rf"(?<=[{CJK}])\s+|\s+(?=[{CJK}])")
+_HAS_UNSPACED = re.compile(f"[{CJK}]")
+_GAP = re.compile(r"[\s—-]{2,}|[^\S ]|[—-]")
+
+
+class NormalText:
+    """The normal form of a text, and where in the text each of its characters stands."""
+
+    __slots__ = ("_origins", "original", "text")
+
+    def __init__(self, original: str):
+        self.original = original
+        self.text = restore(original).translate(_ONE_FOR_ONE)
+        self._origins = array("I", range(len(original)))
+        if not self.text.isascii():
+            if not unicodedata.is_normalized("NFKC", self.text):
+                self._substitute(_COMPATIBLE, lambda match: _compatible(match.group()))
+            self._substitute(_INVISIBLE, lambda _: "")
+        self._substitute(_SIGN, _sign)
+        if _HAS_UNSPACED.search(self.text):
+            self._substitute(_UNSPACED, lambda _: "")
+        self._substitute(_GAP, _gap)
+        stripped = self.text.lstrip()
+        self._origins = self._origins[len(self.text) - len(stripped) :]
+        self.text = stripped.rstrip()
+
+    def _substitute(self, pattern: re.Pattern[str], by: Callable[[re.Match[str]], str]) -> None:
+        text, origins, done = self.text, self._origins, 0
+        parts: list[str] = []
+        kept = array("I")
+        for match in pattern.finditer(text):
+            start, end = match.span()
+            new = by(match)
+            parts += [text[done:start], new]
+            kept += origins[done:start]
+            kept.extend(repeat(origins[start], len(new)))
+            done = end
+        if done:
+            self.text = "".join([*parts, text[done:]])
+            self._origins = kept + origins[done:]
+
+    def span(self, start: int, end: int) -> tuple[int, int]:
+        """Where `self.text[start:end]`, which is not empty, stands in the original."""
+        last = self._origins[end - 1] + 1
+        while last < len(self.original) and unicodedata.combining(self.original[last]):
+            last += 1
+        return self._origins[start], last
+
+
+@lru_cache(4096)
+def _compatible(characters: str) -> str:
+    # A power is no digit: 10² is not 102. Those that are footnote marks go later.
+    if unicodedata.decomposition(characters[0]).startswith(("<super>", "<sub>")):
+        return characters
+    return unicodedata.normalize("NFKC", characters)
+
+
+def _sign(match: re.Match[str]) -> str:
+    """What remains of a sign that may belong to the typesetting and not to the wording."""
+    found, text = match.group(), match.string
+    first, (start, end) = found[0], match.span()
+    if first in ".!?":
+        return first
+    before, after = text[start - 1 : start], text[end : end + 1]
+    if first in QUOTATION_MARKS:
+        return found if found == "'" and _is_word(before) and _is_word(after) else ""
+    if first in "*_":
+        emphasis = _is_word(before) != _is_word(after) if first == "_" else _emphasises(before, after)
+        return "" if emphasis else found
+    if first in _BULLETS:
+        return ""
+    footnote = before in ".,;:!?)" or (text[max(0, start - 4) : start].isalpha() and start >= 4)
+    return "" if before and footnote else found
+
+
+def _is_word(character: str) -> bool:
+    return (character.isalnum() or character == "_") and not _HAS_UNSPACED.match(character)
+
+
+def _emphasises(before: str, after: str) -> bool:
+    """Asterisks that touch something on one side, and no word on the other: not those of 2*3 and 2 * 3."""
+    opens = not _is_word(before) and after.strip() != ""
+    closes = before.strip() != "" and not _is_word(after)
+    return opens or closes
+
+
+def _gap(match: re.Match[str]) -> str:
+    """White space and dashes: one space, or one dash, or nothing where a hyphen joins or divides words."""
+    found, text = match.group(), match.string
+    signs = found.rstrip()
+    if not signs.strip():
+        return " "
+    start, end = match.span()
+    if signs == "-" and text[start - 1 : start].isalpha() and text[end : end + 1].isalpha():
+        return ""
+    return "-"
