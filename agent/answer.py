@@ -7,8 +7,9 @@ from pydantic import BaseModel, ConfigDict
 from ..serving.events import Delta, Prefill, Usage, Waiting
 from .citations import Citation, sources
 from .conversation import ChatMessage
-from .events import Note, ToolEnd, ToolStart
+from .events import CitationChecked, Note, ToolEnd, ToolStart
 from .overflow.events import MapEvent
+from .quotes import CheckedQuote
 
 
 class Answer(BaseModel):
@@ -23,6 +24,8 @@ class Answer(BaseModel):
     """The pages the model cited, then the pages that lookup found; a page can be among both."""
     unknown_citations: tuple[str, ...] = ()
     """Marks in the text that name a document or page which the corpus does not have."""
+    quotes: tuple[CheckedQuote, ...] = ()
+    """What the text quotes, looked up on the pages."""
     parsed: Any = None
     """With a `schema`: the object; an instance of the pydantic model, if that is what was given."""
     tool_calls: tuple[ToolEnd, ...] = ()
@@ -40,12 +43,17 @@ class Answer(BaseModel):
     """The conversation with this question and answer at its end: pass it on to ask a follow-up question."""
 
     @property
+    def verified(self) -> bool:
+        """Whether each mark leads to a page, and each quote stands word for word on the page that is said."""
+        return not self.unknown_citations and all(quote.status == "verified" for quote in self.quotes)
+
+    @property
     def markdown(self) -> str:
         """The text, and under it the pages that have its words."""
         return f"{self.text}\n\n{sources(self.citations)}"
 
 
-ReaderEvent = Prefill | Waiting | Delta | ToolStart | ToolEnd | Usage | Note | MapEvent | Answer
+ReaderEvent = Prefill | Waiting | Delta | ToolStart | ToolEnd | CitationChecked | Usage | Note | MapEvent | Answer
 
 
 def total(usages: list[Usage], seconds: float) -> Usage | None:

@@ -163,7 +163,7 @@ def reader(
         skip_unreadable=skip_unreadable,
         tokenizer=getattr(model, "tokenizer", None),
     )
-    callable_tools = chosen(tools, loaded, model)
+    callable_tools = chosen(tools, loaded, calls_tools=getattr(model, "calls_tools", False))
     asks = tools.approve or (chatting and terminal.interactive())
     return LongReader(
         loaded,
@@ -176,8 +176,8 @@ def reader(
     )
 
 
-def counting(settings: Settings) -> tuple[Tokenizer, int | None]:
-    """How the model that the settings name counts, and its window, without loading it.
+def counting(settings: Settings) -> tuple[Tokenizer, int | None, bool]:
+    """How the model that the settings name counts, its window, and whether it calls tools, without loading it.
 
     An embedded model that is not on this machine yet is counted for with Qwen's vocabulary, and that is said.
     """
@@ -187,11 +187,11 @@ def counting(settings: Settings) -> tuple[Tokenizer, int | None]:
         chat = EndpointChat(llm(settings))
         window = settings.window or chat.window
         if chat.tokenizer:
-            return chat.tokenizer, window
+            return chat.tokenizer, window, chat.calls_tools
         terminal.note(
             f"{without_login(settings.server)} does not say how it counts: these are counts by Qwen's vocabulary"
         )
-        return qwen(), window
+        return qwen(), window, chat.calls_tools
     name = settings.model or models.DEFAULT_MODEL
     entry = models.find(name)
     folder = models.installed().get(entry.name) if entry else Path(name)
@@ -199,21 +199,27 @@ def counting(settings: Settings) -> tuple[Tokenizer, int | None]:
         from ..serving.chat_tokenizer import ChatTokenizer
         from ..serving.checkpoint import load_config, window_of
 
-        return ChatTokenizer(folder), settings.window or window_of(load_config(folder))
+        counts = ChatTokenizer(folder)
+        calls_tools = entry.tool_calls if entry else counts.knows_tools
+        return counts, settings.window or window_of(load_config(folder)), calls_tools
     terminal.note(f"{name} is not on this machine yet: these are counts by Qwen's vocabulary")
-    return qwen(), settings.window or (entry.trained_window if entry else None)
+    return qwen(), settings.window or (entry.trained_window if entry else None), entry is None or entry.tool_calls
 
 
-def dry_run(config: Config, files: Sequence[str], question: str, *, as_json: bool, **choice: Any) -> bool:
+def dry_run(
+    config: Config, files: Sequence[str], question: str, *, as_json: bool, tools: ToolChoice, **choice: Any
+) -> bool:
     """Print what a question would take of the model's window, and return whether it fits. The model is not run."""
+    tools.check()
     settings = with_running_server(config).settings
-    tokenizer, window = counting(settings)
+    tokenizer, window, calls_tools = counting(settings)
     loaded = corpus(settings, files, tokenizer=tokenizer, **choice)
     prompt = measure(
         DocumentPart.of(loaded, tokenizer),
         [ChatMessage(role="user", content=question)],
         window=window,
         reserve=settings.max_tokens,
+        functions=[tool.function for tool in chosen(tools, loaded, calls_tools=calls_tools)],
     )
     if as_json:
         print(json.dumps({**prompt.model_dump(exclude={"messages"}), "window": window, "fits": prompt.fits}, indent=2))
@@ -229,6 +235,7 @@ def show_budget(reader: "LongReader", conversation: Sequence[ChatMessage]) -> No
         [*conversation, ChatMessage(role="user", content="?")],
         window=reader.window,
         reserve=reader.max_tokens,
+        functions=reader.functions,
     )
     terminal.out.print(terminal.budget_table(prompt, page_ranges(reader.corpus), reader.window))
 

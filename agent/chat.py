@@ -108,7 +108,7 @@ class Chat:
                 kept.stop("failed", error=str(error))
         self.failed |= answer is None
         if answer:
-            terminal.out.print(terminal.footer(answer))
+            terminal.out.print(terminal.footer(answer, self.reader.corpus))
             if kept:
                 kept.finish(
                     answer.text,
@@ -194,7 +194,7 @@ def lines(*, stdin_is_a_document: bool = False) -> Iterator[str]:
         terminal.note("standard input was a document, so no more questions can be typed")
         return
     if not terminal.interactive():
-        yield from sys.stdin
+        yield from iter(sys.stdin.readline, "")  # not the file itself: it would be closed with this generator
         return
     from platformdirs import user_state_path
     from prompt_toolkit import PromptSession

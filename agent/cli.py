@@ -131,6 +131,10 @@ def ask(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only print what the prompt would take of the model's window.")
     ] = False,
+    strict: Annotated[
+        bool,
+        typer.Option("--strict", help="Exit with 3 if a quote is not on the page it names, or a mark leads nowhere."),
+    ] = False,
     schema: Annotated[
         Path | None, typer.Option("--schema", metavar="FILE", help="A JSON schema that the answer is to fit.")
     ] = None,
@@ -155,7 +159,8 @@ def ask(
     """Ask one question and leave.
 
     The answer goes to standard output, all else to standard error. Exit code 0: answered; 1: it could not be, and why
-    is on standard error; 2: a setting or an option is wrong; 130: interrupted.
+    is on standard error; 2: a setting or an option is wrong; 3: with --strict, answered with something that is not
+    verified; 130: interrupted.
 
     agent ask 'Who signed it?' --file contracts/ --json
     """
@@ -170,21 +175,21 @@ def ask(
         sources: dict[str, Any] = {
             "pages": pages or (), "password": password, "skip_unreadable": skip_unreadable
         }  # fmt: skip
+        tools = assemble.ToolChoice(tuple(tool or ()), none=no_tools, approve=approve)
         if dry_run:
-            fits = assemble.dry_run(config, file, question, as_json=as_json, **sources)
+            fits = assemble.dry_run(config, file, question, as_json=as_json, tools=tools, **sources)
             raise typer.Exit(0 if fits else 1)
         wanted = assemble.read_schema(schema)
-        tools = assemble.ToolChoice(tuple(tool or ()), none=no_tools, approve=approve)
         reader = assemble.reader(config, file, tools=tools, overflow=overflow.value, **sources)
         if as_json:
             answer = reader.ask(question, schema=wanted)
             print(json.dumps(assemble.as_json(reader, answer), ensure_ascii=False, indent=2))
-            return
+            raise typer.Exit(3 if strict and not answer.verified else 0)
         with terminal.AnswerView(markdown=sys.stdout.isatty()) as view:
             answer = reader.ask(question, schema=wanted, on_event=view)
-        terminal.err.print(terminal.footer(answer)) if not sys.stdout.isatty() else terminal.out.print(
-            terminal.footer(answer)
-        )
+        console = terminal.out if sys.stdout.isatty() else terminal.err
+        console.print(terminal.footer(answer, reader.corpus))
+        raise typer.Exit(3 if strict and not answer.verified else 0)
 
 
 app.add_typer(sessions_cli.app, name="sessions")

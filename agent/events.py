@@ -2,6 +2,8 @@
 
 from pydantic import BaseModel, ConfigDict
 
+from .quotes import CheckedQuote
+
 
 class _Event(BaseModel):
     model_config = ConfigDict(frozen=True)
@@ -27,6 +29,12 @@ class ToolEnd(_Event):
     seconds: float
     failed: bool = False
     """Whether the result is the text of an error, or says why the tool was not run."""
+
+
+class CitationChecked(_Event):
+    """A quote of the answer has been looked up. Its offsets are those in the text that has come since the last tool."""
+
+    quote: CheckedQuote
 
 
 class Note(_Event):

@@ -1,12 +1,10 @@
 """LongReader: a Qwen-Agent agent that has read the whole corpus, and calls tools."""
 
-import asyncio
-import threading
-from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Sequence
-from contextlib import aclosing, closing
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from qwen_agent.agents import FnCallAgent
 from qwen_agent.llm.base import BaseChatModel
@@ -16,16 +14,18 @@ from qwen_agent.utils.utils import extract_files_from_messages
 
 from ..serving.events import Delta, Prefill, Waiting
 from .answer import Answer, ReaderEvent, total
+from .asking import AsyncAsking
 from .citations import marks
 from .conversation import ChatMessage, described
 from .errors import ConfigError
-from .events import Note
+from .events import CitationChecked, Note, ToolStart
 from .larger import Larger, Pages, Parts
 from .llm.choose import chat_model
 from .overflow import MapResult, Overflow, Reply, run_map
 from .overflow.map import PARALLEL
 from .prompt import SYSTEM as SYSTEM_PROMPT
 from .prompt import DocumentPart, Prompt, asked, build, measure
+from .quotes import CheckedQuote, QuoteChecker, check
 from .shelf import Shelf
 from .steps import Said, Steps, told
 from .structured import InvalidAnswer, Schema, instruction, parse, response_format
@@ -33,13 +33,15 @@ from .tokens import Tokenizer, qwen
 from .toolbox import Approve, Limits
 from .turns import from_message, text_of
 
+Event = TypeVar("Event")
+
 if TYPE_CHECKING:
     from .corpus import Corpus
 
 DEFAULT_MAX_TOKENS = 512
 
 
-class LongReader(FnCallAgent):
+class LongReader(AsyncAsking, FnCallAgent):
     """Answers questions about a corpus, all of which is in the prompt of every question.
 
     A Qwen-Agent function-calling agent: `run(messages)` streams cumulative message lists, it takes Qwen-Agent's tools
@@ -171,51 +173,6 @@ class LongReader(FnCallAgent):
                 on_event(event)
         raise AssertionError("a stream ends with an Answer")
 
-    async def aask(
-        self, question: str, *, on_event: Callable[[ReaderEvent], None] | None = None, **kwargs: Any
-    ) -> Answer:
-        """`ask` without blocking the event loop. Cancelling the task stops the model at its next event."""
-        async with aclosing(self.astream(question, **kwargs)) as events:
-            async for event in events:
-                if isinstance(event, Answer):
-                    return event
-                if on_event:
-                    on_event(event)
-        raise AssertionError("a stream ends with an Answer")
-
-    async def astream(self, question: str, **kwargs: Any) -> AsyncGenerator[ReaderEvent, None]:
-        """`stream` without blocking the event loop. Closing the iterator stops the model at its next event.
-
-        Each question has a thread of its own, so any number can be asked at once.
-        """
-        loop = asyncio.get_running_loop()
-        inbox: asyncio.Queue[ReaderEvent | BaseException | None] = asyncio.Queue()
-        ended = loop.create_future()
-        stop = threading.Event()
-
-        def work() -> None:
-            last: BaseException | None = None
-            try:
-                with closing(self.stream(question, **kwargs)) as events:
-                    for event in events:
-                        if stop.is_set():
-                            break
-                        loop.call_soon_threadsafe(inbox.put_nowait, event)
-            except BaseException as error:
-                last = error
-            loop.call_soon_threadsafe(inbox.put_nowait, last)
-            loop.call_soon_threadsafe(ended.set_result, None)
-
-        threading.Thread(target=work, name="longread-question", daemon=True).start()
-        try:
-            while (event := await inbox.get()) is not None:
-                if isinstance(event, BaseException):
-                    raise event
-                yield event
-        finally:
-            stop.set()
-            await ended
-
     def stream(
         self, question: str, *, history: Sequence[ChatMessage] = (), schema: Schema | None = None, **generate: Any
     ) -> Generator[ReaderEvent, None, None]:
@@ -238,7 +195,9 @@ class LongReader(FnCallAgent):
         can = getattr(self.llm, "structured_output", False)
         first = strict if can and not self.function_map else {}
         steps = self._steps(shelf, instructions, {**first, **generate})
-        yield from told(steps.run(conversation))
+        quotes: list[CheckedQuote] = []
+        events = told(steps.run(conversation))
+        yield from events if schema else self._checked(events, quotes)
         parsed: Any = None
         if schema is not None:
             try:
@@ -248,7 +207,7 @@ class LongReader(FnCallAgent):
                 steps.settings = {**(strict if can else {}), **generate}
                 yield from told(steps.again(f"{invalid} {instruction(schema)}"))
                 parsed = parse(steps.text, schema)
-        yield self._answer(question, steps, conversation, parsed, way)
+        yield self._answer(question, steps, conversation, parsed, way, quotes)
 
     def _in_parts(
         self, way: Parts, question: str, conversation: list[ChatMessage], settings: dict[str, Any]
@@ -266,9 +225,9 @@ class LongReader(FnCallAgent):
             yield Reply(text=steps.text, finish_reason=steps.finish_reason, usage=usage)
 
         result: MapResult | None = None
-        with closing(
-            run_map(plan, send, parallel=self._parallel if getattr(self.llm, "concurrent", False) else 1)
-        ) as events:
+        quotes: list[CheckedQuote] = []
+        parallel = self._parallel if getattr(self.llm, "concurrent", False) else 1
+        with closing(self._checked(run_map(plan, send, parallel=parallel), quotes)) as events:
             for event in events:
                 if isinstance(event, MapResult):
                     result = event
@@ -282,6 +241,7 @@ class LongReader(FnCallAgent):
             text=result.text,
             citations=(*result.citations, *self._shelf.index.lookup(result.text, question)),
             unknown_citations=result.unknown_citations,
+            quotes=tuple(quotes),
             notes=(*way.notes, told_of),
             usage=result.usage,
             finish_reason=result.finish_reason,
@@ -309,10 +269,15 @@ class LongReader(FnCallAgent):
         if not steps.response or not shelf.corpus.documents:
             return
         question = next((text_of(message) for message in reversed(messages) if message.role == USER), "")
-        answer = self._answer(question, steps, [], None, way)
+        quotes = list(check(steps.text, shelf.corpus, shelf.passages))
+        answer = self._answer(question, steps, [], None, way, quotes)
         final = steps.response[-1].model_copy(deep=True)
         final.content = answer.markdown
-        final.extra = {**steps.extra, "citations": [citation.model_dump() for citation in answer.citations]}
+        final.extra = {
+            **steps.extra,
+            "citations": [citation.model_dump() for citation in answer.citations],
+            "quotes": [quote.model_dump() for quote in quotes],
+        }
         yield [*steps.response[:-1], final]
 
     def _way(self, shelf: Shelf, conversation: list[ChatMessage], more: str) -> Pages | Parts | None:
@@ -353,8 +318,33 @@ class LongReader(FnCallAgent):
         ours = [self._system] if shelf.corpus.documents else []
         return "\n\n".join(part for part in [*ours, *more] if part)
 
+    def _checked(
+        self, events: Generator[Event, None, None], quotes: list[CheckedQuote]
+    ) -> Generator[Event | CitationChecked, None, None]:
+        """The events, and each quote of the answer as soon as it has been looked up; `quotes` has them at the end."""
+        checker = QuoteChecker(self.corpus, self._shelf.passages)
+        with closing(events):
+            for event in events:
+                yield event
+                found: list[CheckedQuote] = []
+                if isinstance(event, ToolStart):  # what was said before is no answer yet
+                    checker = QuoteChecker(self.corpus, self._shelf.passages)
+                    quotes.clear()
+                elif isinstance(event, Delta) and not event.reasoning:
+                    found = checker.feed(event.text)
+                quotes += found
+                yield from (CitationChecked(quote=quote) for quote in found)
+        quotes += (found := checker.finish())
+        yield from (CitationChecked(quote=quote) for quote in found)
+
     def _answer(
-        self, question: str, steps: Steps, conversation: list[ChatMessage], parsed: Any, way: Pages | None
+        self,
+        question: str,
+        steps: Steps,
+        conversation: list[ChatMessage],
+        parsed: Any,
+        way: Pages | None,
+        quotes: list[CheckedQuote],
     ) -> Answer:
         cited, unknown = marks(steps.text, steps.shelf.corpus)
         found = steps.shelf.index.lookup(steps.text, question)
@@ -363,6 +353,7 @@ class LongReader(FnCallAgent):
             text=steps.text,
             citations=(*cited, *found),
             unknown_citations=unknown,
+            quotes=tuple(quotes),
             parsed=parsed,
             pages_seen=way.seen if way else None,
             notes=way.notes if way else (),

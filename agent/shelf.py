@@ -5,6 +5,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from .citations import PageIndex
+from .passages import Passages
 from .prompt import DocumentPart
 from .tokens import Tokenizer
 
@@ -32,6 +33,11 @@ class Shelf:
         if not self.corpus.documents:
             return DocumentPart(text="", shares=(), tokenizer=self._tokenizer)
         return DocumentPart.of(self.corpus, self._tokenizer)
+
+    @cached_property
+    def passages(self) -> Passages:
+        """The pages as quotes are looked up in them."""
+        return Passages(self.corpus)
 
     @cached_property
     def index(self) -> PageIndex:

@@ -137,7 +137,7 @@ class Steps:
             self.llm.write_tools_into_prompt()  # type: ignore[attr-defined]
             for said in self._ask(prompt, may_call=may_call):
                 yield said
-        self.text, self.extra = said_in(said.output).strip("\n"), said.extra
+        self.text, self.extra = said_in(said.output), said.extra
         self.finish_reason = said.extra.get("finish_reason")
         if usage := said.extra.get("usage"):
             self.usages.append(Usage(**usage))

@@ -3,8 +3,10 @@
 import os
 import re
 import sys
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console, ConsoleDimensions, Group, RenderableType
@@ -23,6 +25,7 @@ from .overflow.events import MapPlanned, Merging, Retrying, Warned, WindowDone, 
 if TYPE_CHECKING:
     from .answer import Answer, ReaderEvent
     from .config import Config
+    from .corpus import Corpus
     from .corpus.events import LoadEvent
     from .prompt import Prompt
 
@@ -277,9 +280,29 @@ def _finished_blocks(text: str) -> tuple[str, str]:
     return (text[: cut + 2], text[cut + 2 :]) if cut > 0 else ("", text)
 
 
-def footer(answer: "Answer") -> RenderableType:
-    """Under an answer: the pages, what is wrong with its marks, and what it cost."""
+_MARKS = {
+    "verified": ("✓", "green"),
+    "corrected": ("≠", "yellow"),
+    "moved": ("→", "yellow"),
+    "unverified": ("✗", "red"),
+}
+_QUOTED = 60  # characters of a quote that are shown
+
+
+def footer(answer: "Answer", corpus: "Corpus") -> RenderableType:
+    """Under an answer: its quotes, the pages, what is wrong with its marks, and what it cost."""
     lines = []
+    for quote in answer.quotes:
+        sign, style = _MARKS[quote.status]
+        words = " ".join(quote.text.split())
+        shown = words if len(words) <= _QUOTED else f"{words[: _QUOTED - 1]}…"
+        link = f" link {url}" if (url := page_url(corpus, quote.document, quote.page_found)) else ""
+        lines.append(
+            Text(printable(f"{sign} “{shown}” "), style=style) + Text(printable(str(quote)), style=style + link)
+        )
+    if answer.quotes:
+        counts = Counter(quote.status for quote in answer.quotes)
+        lines.append(Text("Quotes: " + ", ".join(f"{counts[status]} {status}" for status in _MARKS if counts[status])))
     if cited := [str(citation) for citation in answer.citations if citation.found_by == "model"]:
         lines.append(Text(f"Cited by the model: {' '.join(cited)}", style="cyan"))
     lines.append(Text(sources(answer.citations), style="cyan"))
@@ -294,6 +317,13 @@ def footer(answer: "Answer") -> RenderableType:
     if answer.usage:
         lines.append(Text(usage_line(answer.usage), style="dim"))
     return Group(*lines)
+
+
+def page_url(corpus: "Corpus", document: str | None, page: int | None) -> str | None:
+    """Where a click leads: the page of a file, as PDF viewers and browsers understand it."""
+    if document is None or document not in corpus or (source := corpus[document].source) == "-":
+        return None
+    return f"{Path(source).resolve().as_uri()}#page={page}"
 
 
 def usage_line(usage: Usage) -> str:
@@ -313,7 +343,7 @@ def budget_table(prompt: "Prompt", ranges: dict[str, list[tuple[str, int]]], win
         for pages, tokens in ranges.get(share.name, []):
             table.add_row(share.name, pages, f"{tokens:,}", style="dim")
         table.add_row(share.name, f"all {share.pages:,}", f"{share.tokens:,}")
-    table.add_row("instructions, question, chat template", "", f"{prompt.tokens - prompt.document_tokens:,}")
+    table.add_row("instructions, tools, question, chat template", "", f"{prompt.tokens - prompt.document_tokens:,}")
     table.add_row("prompt", "", f"{prompt.tokens:,}", style="bold")
     if prompt.budget is None or window is None:
         table.add_row("room", "", "not known (--window)")

@@ -9,7 +9,6 @@ from .control import neutralise
 from .errors import ConfigError
 
 if TYPE_CHECKING:
-    from qwen_agent.llm.base import BaseChatModel
     from qwen_agent.tools import BaseTool
 
     from .corpus import Corpus
@@ -38,13 +37,15 @@ class ToolChoice:
             raise ConfigError(f"--no-tools and --tool {self.names[0]} exclude each other.")
 
 
-def chosen(choice: ToolChoice, corpus: "Corpus", model: "BaseChatModel") -> "list[BaseTool]":
-    """The tools for this corpus and this model.
+def chosen(choice: ToolChoice, corpus: "Corpus", *, calls_tools: bool) -> "list[BaseTool]":
+    """The tools for this corpus.
 
-    Those on documents that are named, or all of them. For a model that was not trained to call tools: those that are
-    named.
+    Those on documents that are named, or all of them.
+
+    Args:
+        calls_tools: whether the model was trained to call any; one that was not gets those that are named.
     """
-    if choice.none or not (choice.names or getattr(model, "calls_tools", False)):
+    if choice.none or not (choice.names or calls_tools):
         return []
     return list(document_tools(corpus, clean=clean, names=choice.names or None))
 

@@ -34,7 +34,7 @@ def server(scripted_server: ScriptedServer) -> ScriptedServer:
 
 
 def test_ask_prints_the_answer_and_under_it_where_it_stands(book: str, server: ScriptedServer) -> None:
-    result = run("ask", "How many bytes?", "-f", book, "--server", server.url)
+    result = run("ask", "How many bytes?", "-f", book, "--server", server.url, "--no-tools")
     assert result.exit_code == 0, result.output
     assert result.stdout == "It takes 57,344 bytes [book:1].\n"
     assert "Pages with these words (found by lookup): [book:1]" in result.stderr
@@ -43,7 +43,7 @@ def test_ask_prints_the_answer_and_under_it_where_it_stands(book: str, server: S
 
 
 def test_ask_json_has_the_answer_its_citations_and_its_cost(book: str, server: ScriptedServer) -> None:
-    result = run("ask", "How many bytes?", "-f", book, "--server", server.url, "--json")
+    result = run("ask", "How many bytes?", "-f", book, "--server", server.url, "--json", "--no-tools")
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)
     assert found["text"] == "It takes 57,344 bytes [book:1]."

@@ -1,0 +1,99 @@
+"""Quotes of an answer, from the stream to the terminal: each is looked up, and what is wrong with it is said."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from corpora import corpus, document
+from endpoints import Endpoint
+from longread.agent import Answer, LongReader
+from longread.agent.cli import app
+from longread.agent.events import CitationChecked
+from longread.agent.terminal import page_url
+from longread.serving.events import Delta
+from scripted_server import Reply, ScriptedServer
+
+PAGE = "One token of the 7B model takes 57,344 bytes of K/V cache in sixteen bits."
+BOOK = corpus(document("book", PAGE, "Prefill is reading the whole of the prompt, once."))
+TRUE = 'It says "takes 57,344 bytes of K/V cache" [book:1].'
+ALTERED = 'It says "takes 58,344 bytes of K/V cache" [book:1].'
+MOVED = 'It says "takes 57,344 bytes of K/V cache" [book:2].'
+INVENTED = 'It says "decoding is cheap on every machine there is" [book:2].'
+
+
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [(TRUE, "verified"), (ALTERED, "corrected"), (MOVED, "moved"), (INVENTED, "unverified")],
+)
+def test_each_quote_is_looked_up(scripted_server: ScriptedServer, endpoint: Endpoint, text: str, status: str):
+    scripted_server.default = Reply.text(f"\n{text}\n", pieces=9)
+    events = list(LongReader(BOOK, endpoint()).stream("What does it say?"))
+    answer = events[-1]
+    assert isinstance(answer, Answer)
+    [quote] = answer.quotes
+    assert (quote.status, answer.verified) == (status, status == "verified")
+    assert answer.text[quote.start : quote.end] == quote.text
+    assert [event.quote for event in events if isinstance(event, CitationChecked)] == [quote]
+    if status == "corrected":
+        assert quote.actual == "takes 57,344 bytes of K/V cache"
+
+
+def test_it_is_looked_up_while_the_answer_goes_on(scripted_server: ScriptedServer, endpoint: Endpoint):
+    scripted_server.default = Reply.text(f"{TRUE}\n\n" + "And so on. " * 50, pieces=40, pause=0.02)
+    events = [
+        event for event in LongReader(BOOK, endpoint()).stream("What?") if isinstance(event, Delta | CitationChecked)
+    ]
+    at = next(index for index, event in enumerate(events) if isinstance(event, CitationChecked))
+    assert at < len(events) // 2
+
+
+def test_what_is_said_before_a_tool_is_called_is_no_answer(scripted_server: ScriptedServer, endpoint: Endpoint):
+    from longread.agent.tool_choice import clean
+    from longread.tools import document_tools
+
+    tools = document_tools(BOOK, clean=clean)
+    scripted_server.script(Reply.calls(("search", {"query": "bytes"}), text=INVENTED), Reply.text(TRUE))
+    answer = LongReader(BOOK, endpoint(), function_list=tools).ask("What?")
+    assert [quote.status for quote in answer.quotes] == ["verified"]
+
+
+def test_for_qwen_agent(scripted_server: ScriptedServer, endpoint: Endpoint):
+    scripted_server.default = Reply.text(MOVED)
+    *_, last = LongReader(BOOK, endpoint()).run([{"role": "user", "content": "What?"}])
+    assert last[-1]["extra"]["quotes"][0]["status"] == "moved"
+    assert last[-1]["extra"]["quotes"][0]["page_found"] == 1
+
+
+def ask(server: ScriptedServer, folder: Path, *arguments: str) -> Result:
+    (folder / "book.txt").write_text(PAGE)
+    return CliRunner().invoke(app, ["ask", "What?", "-f", str(folder / "book.txt"), "--server", server.url, *arguments])
+
+
+def test_at_the_command_line(scripted_server: ScriptedServer, tmp_path: Path):
+    scripted_server.default = Reply.text(f"{TRUE} {ALTERED} {INVENTED}")
+    result = ask(scripted_server, tmp_path)
+    assert result.exit_code == 0
+    assert "✓ “takes 57,344 bytes of K/V cache” verified on [book:1]" in result.stderr
+    assert "≠ “takes 58,344 bytes of K/V cache” not the words of [book:1], which says: takes 57,344" in result.stderr
+    assert "✗ “decoding is cheap on every machine there is” unverified" in result.stderr
+    assert "Quotes: 1 verified, 1 corrected, 1 unverified" in result.stderr
+    found = json.loads(ask(scripted_server, tmp_path, "--json").stdout)
+    assert [quote["status"] for quote in found["quotes"]] == ["verified", "corrected", "unverified"]
+    assert all(found["text"][quote["start"] : quote["end"]] == quote["text"] for quote in found["quotes"])
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [(TRUE, 0), ("It does not say.", 0), (ALTERED, 3), (INVENTED, 3), ("It stands on [book:9].", 3)],
+)
+@pytest.mark.parametrize("output", [[], ["--json"]])
+def test_strict(scripted_server: ScriptedServer, tmp_path: Path, text: str, code: int, output: list[str]):
+    scripted_server.default = Reply.text(text)
+    assert ask(scripted_server, tmp_path, "--strict", *output).exit_code == code
+
+
+def test_a_click_leads_to_the_page():
+    assert page_url(BOOK, "book", 2) == f"{(Path.cwd() / 'book.pdf').as_uri()}#page=2"
+    assert page_url(BOOK, None, None) is None
