@@ -78,8 +78,8 @@ ToolNames = Annotated[
     typer.Option(
         "--tool",
         metavar="NAME",
-        help="Let the model call this tool, and not all that there are on documents: search, read_pages, outline, "
-        "tables, compare. May be repeated.",
+        help="Let the model call this tool. On documents, all of them if none is named: search, read_pages, outline, "
+        "tables, compare. With effects, only if named: python, web_fetch. May be repeated.",
     ),
 ]
 NoTools = Annotated[bool, typer.Option("--no-tools", help="Let the model call no tools.")]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..tools import NAMES, document_tools
-from .control import neutralise
+from .control import encodable, neutralise
 from .errors import ConfigError
 
 if TYPE_CHECKING:
@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 
     from .corpus import Corpus
     from .events import ToolStart
+
+EFFECTS = ("python", "web_fetch")
+"""Tools that reach beyond the documents: only for those who name them."""
+_SHEETS = ("text/csv", "text/tab-separated-values", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet")
 
 
 @dataclass(frozen=True)
@@ -31,28 +35,34 @@ class ToolChoice:
             ConfigError: a tool that there is not, or one asked for together with none.
         """
         for name in self.names:
-            if name not in NAMES:
-                raise ConfigError(f"--tool {name}: there is no such tool. There are {', '.join(NAMES)}.")
+            if name not in NAMES and name not in EFFECTS:
+                known = ", ".join([*NAMES, *EFFECTS])
+                raise ConfigError(f"--tool {name}: there is no such tool. There are {known}.")
         if self.none and self.names:
             raise ConfigError(f"--no-tools and --tool {self.names[0]} exclude each other.")
 
 
 def chosen(choice: ToolChoice, corpus: "Corpus", *, calls_tools: bool) -> "list[BaseTool]":
-    """The tools for this corpus.
-
-    Those on documents that are named, or all of them.
+    """The tools for this corpus: those on documents that are named, or all of them, and those with effects that are.
 
     Args:
         calls_tools: whether the model was trained to call any; one that was not gets those that are named.
+
+    Raises:
+        ConfigError: a tool that cannot be had on this machine.
     """
     if choice.none or not (choice.names or calls_tools):
         return []
-    return list(document_tools(corpus, clean=clean, names=choice.names or None))
+    on_documents = [name for name in choice.names if name in NAMES]
+    tools: list[BaseTool] = []
+    if on_documents or calls_tools:
+        tools += document_tools(corpus, clean=clean, names=on_documents or None)
+    return tools + [_with_effects(name, corpus) for name in dict.fromkeys(choice.names) if name in EFFECTS]
 
 
 def clean(text: str) -> str:
-    """Text of a document on its way to a model."""
-    return neutralise(text)[0]
+    """Text of a document on its way to a model: without control tokens, and without what nothing can encode."""
+    return encodable(neutralise(text)[0])
 
 
 def approval(
@@ -61,3 +71,23 @@ def approval(
     """What decides over a call: `ask`, for tools with effects or, `always`, for all."""
     harmless = set() if always else {tool.name for tool in tools if not getattr(tool, "effects", True)}
     return lambda call: call.name in harmless or ask(call)
+
+
+def _with_effects(name: str, corpus: "Corpus") -> "BaseTool":
+    if name == "web_fetch":
+        from ..tools.web_fetch import WebFetch
+
+        return WebFetch(clean=clean)
+    from ..tools.errors import ToolUnavailable
+    from ..tools.python import PythonTool
+
+    sheets = {
+        f"{document.name}-p{page.number}.csv": page.text
+        for document in corpus.documents
+        if document.media_type in _SHEETS
+        for page in document.pages
+    }
+    try:
+        return PythonTool(clean=clean, files=sheets)
+    except ToolUnavailable as error:
+        raise ConfigError(str(error)) from error

@@ -55,6 +55,8 @@ def test_json_has_the_calls(scripted_server: ScriptedServer, ask: Callable[..., 
     [
         ("scripted", [], ["search", "read_pages", "outline", "tables"]),
         ("scripted", ["--tool", "search", "--tool", "outline"], ["search", "outline"]),
+        ("scripted", ["--tool", "python"], ["search", "read_pages", "outline", "tables", "python"]),
+        ("scripted", ["--tool", "search", "--tool", "web_fetch"], ["search", "web_fetch"]),
         ("scripted", ["--no-tools"], []),
         ("smollm2-135m", [], []),  # was not trained to call any
         ("smollm2-135m", ["--tool", "search"], ["search"]),
@@ -66,6 +68,16 @@ def test_what_is_offered(
     scripted_server.models = [{"id": model, "object": "model"}]
     assert ask(*options).exit_code == 0
     assert offered(scripted_server) == names
+
+
+def test_python_has_the_sheets_as_files(scripted_server: ScriptedServer, tmp_path: Path):
+    (tmp_path / "sales.csv").write_text("year,sold\n2024,30\n2025,12\n")
+    code = "import pandas\npandas.read_csv('sales-p1.csv')['sold'].sum()"
+    scripted_server.script(Reply.calls(("python", {"code": code})), Reply.text("42."))
+    command = ["ask", "How many in all?", "-f", str(tmp_path / "sales.csv"), "--server", scripted_server.url]
+    result = run(*command, "--tool", "python")
+    assert result.exit_code == 0, result.output
+    assert "← python: np.int64(42)" in result.stderr
 
 
 @pytest.mark.parametrize(
