@@ -19,6 +19,13 @@ def test_links_lead_somewhere(page: Path):
     assert [link for link in links if link and "://" not in link and not (page.parent / link).exists()] == []
 
 
+def test_cli_md_is_what_the_commands_say():
+    result = subprocess.run(
+        [sys.executable, str(ROOT / "docs" / "write_cli.py"), "--check"], capture_output=True, text=True, timeout=120
+    )
+    assert result.returncode == 0, result.stderr
+
+
 @pytest.mark.usefixtures("read_before")
 def test_the_python_in_library_md_runs():
     blocks = BLOCK.findall((ROOT / "docs" / "library.md").read_text(encoding="utf-8"))
