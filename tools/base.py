@@ -69,10 +69,8 @@ class Tool(BaseTool, Generic[A]):
             text = self.run(self._validated(params))
         except ToolError as error:
             return f"{self.name}: {self._refusal(error)}"
-        if len(text) > (most := self.limits.characters):
-            # Tools leave out by the entry and say how to go on; this is for what no tool foresaw.
-            return f"{text[:most]}\n… {most:,} of {len(text):,} characters shown; ask for less at a time."
-        return text
+        # Tools leave out by the entry and say how to go on; this is for what no tool foresaw.
+        return cut(text, self.limits.characters)
 
     @abstractmethod
     def run(self, arguments: A) -> str:
@@ -86,14 +84,7 @@ class Tool(BaseTool, Generic[A]):
         return " ".join(str(error).split())
 
     def _validated(self, params: str | dict[str, Any]) -> A:
-        given: Any = params
-        if isinstance(params, str):
-            try:
-                given = json_loads(params) if params.strip() else {}
-            except ValueError as error:
-                raise ToolError(f"the arguments are not valid JSON ({error}).") from error
-        if not isinstance(given, dict):
-            raise ToolError(f"the arguments must be a JSON object, not {_short(given)}.")
+        given = as_object(params)
         try:
             return self.arguments.model_validate(given)
         except ValidationError as error:
@@ -159,6 +150,30 @@ def _file(document: Document) -> str:
 
 def _title(document: Document) -> str:
     return document.title
+
+
+def as_object(params: str | dict[str, Any]) -> dict[str, Any]:
+    """The arguments of a call as a model wrote them.
+
+    Raises:
+        ToolError: they are no JSON object.
+    """
+    given: Any = params
+    if isinstance(params, str):
+        try:
+            given = json_loads(params) if params.strip() else {}
+        except ValueError as error:
+            raise ToolError(f"the arguments are not valid JSON ({error}).") from error
+    if not isinstance(given, dict):
+        raise ToolError(f"the arguments must be a JSON object, not {_short(given)}.")
+    return given
+
+
+def cut(text: str, most: int) -> str:
+    """The first `most` characters, and how many there are, if there are more."""
+    if len(text) <= most:
+        return text
+    return f"{text[:most]}\n… {most:,} of {len(text):,} characters shown; ask for less at a time."
 
 
 def fitting(entries: Sequence[str], room: int) -> int:
