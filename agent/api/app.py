@@ -41,18 +41,20 @@ def create_app(
     tokenizer: Tokenizer = getattr(llm, "tokenizer", None) or qwen()
     files = FileReader(options.load, tokenizer, at_once=limits.parsing)
     corpora = Corpora(llm, corpus, store, files, tokenizer, options)
+    chat = Chat(llm, model, store, corpora, options)
     window = options.window or getattr(llm, "window", None)
     started = int(time.time())
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
+        await chat.settled()  # their threads need the event loop that is about to be closed
         store.close()
 
     # No pages of documentation: they load their scripts from elsewhere.
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.include_router(uploads.routes(store, files, corpora, limits))
-    app.add_api_route("/v1/chat/completions", Chat(llm, model, store, corpora, options).__call__, methods=["POST"])
+    app.add_api_route("/v1/chat/completions", chat.__call__, methods=["POST"])
 
     @app.get("/health")
     async def health() -> dict[str, str]:
@@ -82,7 +84,7 @@ def create_app(
         name = str(first["loc"][-1])
         return refused(f"{name}: {first['msg']}.", param=name).response
 
-    rules = Rules(options.key, frozenset(options.cors), limits.file_bytes, limits.body_bytes)
+    rules = Rules(options.key, frozenset(options.cors), limits)
     app.add_middleware(Guard, rules=rules)
     if options.cors:  # outside of the guard: a browser's question beforehand has no key
         app.add_middleware(

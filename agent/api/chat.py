@@ -3,6 +3,7 @@
 import asyncio
 import copy
 import json
+import threading
 from collections.abc import AsyncGenerator, Awaitable
 from contextlib import aclosing, suppress
 from typing import Any, TypeVar
@@ -15,16 +16,18 @@ from starlette.types import Receive
 from ...serving.events import Delta, Prefill
 from ..answer import Answer, ReaderEvent
 from ..events import Note
+from ..llm.stoppable import Stoppable
 from ..reader import LongReader
 from .annotations import Sources, annotations
 from .corpora import Corpora
-from .errors import GONE, ApiError, as_api_error
+from .errors import GONE, TOO_MANY, ApiError, as_api_error
 from .files import FileStore
 from .options import Options
 from .requests import Wanted, read
 from .responses import DONE, Completion, EventStream, Written, about, event, finish_reason
 
 _Item = TypeVar("_Item")
+_TICK = 0.05
 
 
 class ClientGone(Exception):
@@ -55,7 +58,7 @@ class Chat:
         if wanted.model != self._model:
             raise unknown_model(wanted.model, self._model)
         answering = _Answering(wanted, Completion(self._model, wanted.include_usage), self._corpora.base, facts)
-        events = _watched(self._events(answering), request.receive, self._options.tick)
+        events = _watched(self._events(answering), answering.stop, request.receive, self._options.tick)
         try:
             if not wanted.stream:
                 return JSONResponse(await answering.whole(events))
@@ -75,19 +78,24 @@ class Chat:
         if not self._free:
             raise ApiError(
                 429, f"{self._options.limits.answers} answers are under way, and no more are made at once: try again.",
-                code="too_many_requests",
+                code=TOO_MANY,
             )  # fmt: skip
         self._free -= 1
         try:
             shared = await self._corpora.reader(wanted.attachments)
-            reader = self._for(shared, wanted)
-            answering.reader = reader
+            answering.reader = reader = self._for(shared, wanted)
+            reader.llm = Stoppable(self._llm, answering.stop)  # type: ignore[assignment]
             asking = reader.astream(wanted.question, history=wanted.history, schema=wanted.schema, **wanted.sampling)
             async with aclosing(asking) as events:
                 async for happened in events:
                     yield happened
         finally:
             self._free += 1
+
+    async def settled(self) -> None:
+        """Returns once no answer is under way."""
+        while self._free < self._options.limits.answers:
+            await asyncio.sleep(_TICK)
 
     def _for(self, shared: LongReader, wanted: Wanted) -> LongReader:
         """The reader with what is this request's own; the documents and their index stay shared."""
@@ -109,6 +117,8 @@ class _Answering:
     def __init__(self, wanted: Wanted, completion: Completion, base: Any, facts: dict[str, Any]):
         self.wanted = wanted
         self.reader: LongReader | None = None
+        self.stop = threading.Event()
+        """Tells the model to stop."""
         self._completion = completion
         self._base = base
         self._facts = facts
@@ -217,12 +227,13 @@ async def _chain(first: str, rest: AsyncGenerator[str, None]) -> AsyncGenerator[
 
 
 async def _watched(
-    events: AsyncGenerator[_Item, None], receive: Receive, tick: float
+    events: AsyncGenerator[_Item, None], stop: threading.Event, receive: Receive, tick: float
 ) -> AsyncGenerator[_Item | None, None]:
-    """The events, and None for each `tick` seconds that bring none. Closing it closes `events`.
+    """The events, and None for each `tick` seconds that bring none. At its end it sets `stop` and closes `events`.
 
     Raises:
         ClientGone: as soon as the client has left, however long the next event takes.
+        ApiError: the request was cancelled, which is what a server does with it that has to end.
     """
     gone = asyncio.ensure_future(_departure(receive))
     coming: asyncio.Future[_Item] | None = None
@@ -241,7 +252,12 @@ async def _watched(
             except StopAsyncIteration:
                 return
             yield item
+    except asyncio.CancelledError as cancelled:
+        if (task := asyncio.current_task()) is not None:
+            task.uncancel()
+        raise ApiError(503, "The server is being ended.", code="ending") from cancelled
     finally:
+        stop.set()  # before the cancellation, which waits for the thread of the model
         gone.cancel()
         if coming is not None:
             coming.cancel()

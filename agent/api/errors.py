@@ -17,6 +17,8 @@ log = logging.getLogger("longread.api")
 GONE = 499
 """The status in the log of a request whose client has left (nginx's number for it)."""
 
+TOO_MANY = "too_many_requests"
+
 _TYPES = {401: "authentication_error", 404: "not_found_error", 429: "rate_limit_error"}
 
 

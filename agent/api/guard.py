@@ -11,7 +11,8 @@ from urllib.parse import quote
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .errors import GONE, ApiError, as_api_error, log
+from .errors import GONE, TOO_MANY, ApiError, as_api_error, log
+from .options import Limits
 
 _OPEN = "/health"
 _FILES = "/v1/files"
@@ -28,8 +29,7 @@ class Rules:
 
     key: str | None
     origins: frozenset[str]
-    file_bytes: int
-    body_bytes: int
+    limits: Limits
 
     def check(self, path: str, headers: Headers) -> None:
         """Raises ApiError for a request that may not be made."""
@@ -57,7 +57,7 @@ class Rules:
 
     def most(self, path: str) -> int:
         """Bytes that the body of a request may have."""
-        return self.file_bytes + _FORM if path.rstrip("/") == _FILES else self.body_bytes
+        return self.limits.file_bytes + _FORM if path.rstrip("/") == _FILES else self.limits.body_bytes
 
 
 class Guard:
@@ -66,6 +66,7 @@ class Guard:
     def __init__(self, app: ASGIApp, rules: Rules):
         self._app = app
         self._rules = rules
+        self._under_way = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -82,9 +83,12 @@ class Guard:
                 status = message["status"]
             await send(message)
 
+        self._under_way += 1
         try:
             body = _Body(scope, receive, self._rules.most(scope["path"]))
             self._rules.check(scope["path"], body.headers)
+            if self._under_way > self._rules.limits.requests:
+                raise ApiError(429, f"{self._rules.limits.requests} requests are under way: try again.", code=TOO_MANY)
             await body.check()
             await self._app(scope, body.receive, sending)
         except Exception as error:
@@ -93,6 +97,7 @@ class Guard:
                 await answer.response(scope, receive, sending)
             facts["error"] = answer.code or answer.status_code
         finally:
+            self._under_way -= 1
             status = facts.pop("status", status)
             told = "".join(f" {name}={value}" for name, value in facts.items())
             host = (scope.get("client") or ("-",))[0]

@@ -15,6 +15,8 @@ class Limits(BaseModel):
 
     answers: int = Field(default=8, ge=1)
     """Chat completions at once; one more is refused (429)."""
+    requests: int = Field(default=64, ge=1)
+    """Requests of any kind at once, uploads under way included; one more is refused (429)."""
     prompt_tokens: int | None = Field(default=None, ge=1)
     """Of one prompt, documents included; None leaves it to the model's window."""
     file_bytes: int = Field(default=128 * _MIB, ge=1)

@@ -4,6 +4,7 @@ import logging
 import socket
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,14 +34,16 @@ def run(config: Config, files: Sequence[str], options: Options, *, host: str, po
     """
     check(options, host)
     check_existence(files)
-    listening = listen(host, port)
     from .files import FileStore, default_folder
 
-    store = FileStore(data or default_folder(), options.limits)
-    app, name = application(config, files, options, store)
-    shown = f"[{host}]" if ":" in host else host
-    terminal.note(f"{name} answers at http://{shown}:{listening.getsockname()[1]}/v1; Ctrl-C ends it")
-    server(app).run(sockets=[listening])
+    with (
+        closing(listen(host, port)) as listening,
+        closing(FileStore(data or default_folder(), options.limits)) as store,
+    ):
+        app, name = application(config, files, options, store)
+        shown = f"[{host}]" if ":" in host else host
+        terminal.note(f"{name} answers at http://{shown}:{listening.getsockname()[1]}/v1; Ctrl-C ends it")
+        server(app).run(sockets=[listening])
 
 
 def check(options: Options, host: str) -> None:
