@@ -65,7 +65,7 @@ def as_api_error(error: Exception, *, server: str | None = None) -> ApiError:
         case DocumentError():
             return refused(str(error), code="invalid_file", param="file")
         case ConfigError():
-            return refused(str(error))
+            return refused(str(error).replace("--max-tokens", "max_completion_tokens"))
         case ServerError():
             message = str(error).replace(server, "the model's server") if server else str(error)
             return _of_server(error, message[:1].upper() + message[1:])
