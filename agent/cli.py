@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from . import cli_serving, sessions_cli
+from . import cli_api, cli_serving, sessions_cli
 from .cli_options import (
     ApiKey,
     Approve,
@@ -193,6 +193,7 @@ def ask(
 
 
 app.add_typer(sessions_cli.app, name="sessions")
+app.command()(cli_api.api)
 app.command()(cli_serving.plan)
 app.command(context_settings=_MORE_ARGUMENTS)(cli_serving.serve)
 

@@ -5,7 +5,10 @@ import re
 from typing import Any
 
 import jsonschema
+import jsonschema.exceptions
 import jsonschema.validators
+import referencing
+import referencing.exceptions
 from pydantic import BaseModel, ValidationError
 
 from ..serving.errors import LongreadError
@@ -60,6 +63,7 @@ def parse(text: str, schema: Schema) -> Any:
 
     Raises:
         InvalidAnswer: it is no JSON, or does not fit.
+        ConfigError: the schema refers to something outside itself.
     """
     fenced = _FENCE.match(text)
     body = fenced[1] if fenced else text
@@ -67,9 +71,14 @@ def parse(text: str, schema: Schema) -> Any:
         value = json.loads(body)
         if isinstance(schema, type):
             return schema.model_validate(value)
-        jsonschema.validate(value, schema)
+        # An empty registry: without one, what a schema refers to elsewhere would be fetched.
+        validator = jsonschema.validators.validator_for(schema)(schema, registry=referencing.Registry())
+        if worst := jsonschema.exceptions.best_match(validator.iter_errors(value)):
+            raise worst
     except json.JSONDecodeError as error:
         problem = f"it is not JSON ({error})" if text.strip() else "it is empty"
+    except referencing.exceptions.Unresolvable as error:
+        raise ConfigError(f"The schema refers to {error.ref!r}, which is not in it.") from error
     except ValidationError as error:
         first = error.errors()[0]
         problem = f"{'.'.join(map(str, first['loc'])) or 'the object'}: {first['msg']}"
