@@ -8,6 +8,7 @@ from typing import Any
 from ..answer import Answer
 from ..citations import Citation, marks
 from ..corpus import Corpus
+from ..quotes import CheckedQuote
 
 _BRACKETS = re.compile(r"\[[^\[\]\n]+\]")
 
@@ -24,8 +25,8 @@ class Sources:
 def annotations(answer: Answer, sources: Sources, *, content: str) -> list[dict[str, Any]]:
     """What stands behind the parts of a message, in their order.
 
-    For each page that a `[name:page]` in the text names, the mark's own place; for each page that lookup found, the
-    whole message.
+    For each page that a `[name:page]` in the text names, the mark's own place; for each quote that a page has, word for
+    word or nearly, the quote's; for each page that lookup found, the whole message.
 
     Args:
         content: of the message, in which `start_index` and `end_index` count characters; it ends with the answer's
@@ -37,7 +38,28 @@ def annotations(answer: Answer, sources: Sources, *, content: str) -> list[dict[
         for citation in answer.citations
         if citation.found_by == "lookup"
     ]
-    return [*marked, *found]
+    quoted = [_quoted(quote, sources, max(0, content.rfind(answer.text))) for quote in answer.quotes if quote.document]
+    return [*marked, *quoted, *found]
+
+
+def _quoted(quote: CheckedQuote, sources: Sources, before: int) -> dict[str, Any]:
+    """A quote that a page has, or something like it. Args: before: characters of the message before the answer."""
+    file_id, filename = sources.files[str(quote.document)]
+    return {
+        "type": "file_citation",
+        "file_citation": {
+            "file_id": file_id,
+            "filename": filename,
+            "document": quote.document,
+            "page": quote.page_found,
+            "label": quote.label,
+            "found_by": "quote",
+            "status": quote.status,
+            "quote": quote.actual,
+            "start_index": before + quote.start,
+            "end_index": before + quote.end,
+        },
+    }
 
 
 def _places(content: str, corpus: Corpus) -> Iterator[tuple[int, int, Citation]]:

@@ -97,7 +97,9 @@ class Corpora:
         reader = LongReader(
             corpus,
             self._llm,
-            function_list=chosen(self._options.tools, corpus, self._llm) if corpus.documents else (),
+            function_list=chosen(self._options.tools, corpus, calls_tools=getattr(self._llm, "calls_tools", False))
+            if corpus.documents
+            else (),
             window=self._options.window,
             tokenizer=self._tokenizer,
         )

@@ -91,6 +91,7 @@ def about(answer: Answer, notes: Sequence[str]) -> dict[str, Any]:
     """What OpenAI's API has no place for, and a client should know."""
     return {
         "unknown_citations": list(answer.unknown_citations),
+        "quotes": [quote.model_dump(mode="json") for quote in answer.quotes],
         "notes": list(notes),
         "tool_calls": [{"name": call.name, "arguments": call.arguments} for call in answer.tool_calls],
         "usage_estimated": answer.usage is not None and answer.usage.estimated,
