@@ -14,10 +14,15 @@ if TYPE_CHECKING:
     from .base import Arguments, DocumentTool, Limits, Tool, ToolError
     from .compare import Compare
     from .documents import Corpus
+    from .errors import ToolUnavailable
+    from .mcp_client import McpServers, McpTool
+    from .mcp_config import load_mcp_servers
     from .pages import Outline, ReadPages
+    from .python import PythonLimits, PythonTool
     from .ranking import PageRanking
     from .search import Search
     from .tables import Tables
+    from .web_fetch import WebFetch, WebLimits
 
 __all__ = [
     "NAMES",
@@ -25,14 +30,22 @@ __all__ = [
     "Compare",
     "DocumentTool",
     "Limits",
+    "McpServers",
+    "McpTool",
     "Outline",
     "PageRanking",
+    "PythonLimits",
+    "PythonTool",
     "ReadPages",
     "Search",
     "Tables",
     "Tool",
     "ToolError",
+    "ToolUnavailable",
+    "WebFetch",
+    "WebLimits",
     "document_tools",
+    "load_mcp_servers",
 ]
 
 NAMES = {
@@ -50,13 +63,21 @@ _HOME = {
     "Compare": "compare",
     "DocumentTool": "base",
     "Limits": "base",
+    "McpServers": "mcp_client",
+    "McpTool": "mcp_client",
     "Outline": "pages",
     "PageRanking": "ranking",
+    "PythonLimits": "python",
+    "PythonTool": "python",
     "ReadPages": "pages",
     "Search": "search",
     "Tables": "tables",
     "Tool": "base",
     "ToolError": "base",
+    "ToolUnavailable": "errors",
+    "WebFetch": "web_fetch",
+    "WebLimits": "web_fetch",
+    "load_mcp_servers": "mcp_config",
 }
 
 

@@ -68,7 +68,7 @@ class McpTool(BaseTool):
 class McpServers:
     """MCP servers, started or connected to for as long as the context lasts.
 
-        with McpServers(load_config("mcp.json"), clean=clean) as servers:
+        with McpServers(load_mcp_servers("mcp.json"), clean=clean) as servers:
             reader = LongReader(corpus, llm, function_list=servers.tools)
 
     A server that ends in between ends nothing else: its tools say so when they are called. What a server offers is
@@ -76,7 +76,7 @@ class McpServers:
     it is killed with everything it has started.
 
     Args:
-        servers: by name, as `load_config` gives them.
+        servers: by name, as `load_mcp_servers` gives them.
         clean: makes what servers say harmless for the model's chat template.
         start_seconds: for each server to answer and to list its tools. They start at the same time.
         call_seconds: for one call of a tool.

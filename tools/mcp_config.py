@@ -49,7 +49,7 @@ class HttpServer(_Server):
 Server = StdioServer | HttpServer
 
 
-def load_config(path: str | Path, environment: Mapping[str, str] = os.environ) -> dict[str, Server]:
+def load_mcp_servers(path: str | Path, environment: Mapping[str, str] = os.environ) -> dict[str, Server]:
     """Read a file of the form `{"mcpServers": {name: {"command": …} | {"url": …}}}`.
 
     `${NAME}` and `${NAME:-default}` in strings stand for environment variables. Servers that are disabled are left out.
@@ -70,10 +70,10 @@ def load_config(path: str | Path, environment: Mapping[str, str] = os.environ) -
 def parse_config(
     data: Any, environment: Mapping[str, str] = os.environ, *, origin: str = "the configuration of MCP"
 ) -> dict[str, Server]:
-    """The servers of `{"mcpServers": {…}}`, as `load_config` has them.
+    """The servers of `{"mcpServers": {…}}`, as `load_mcp_servers` has them.
 
     Raises:
-        ToolUnavailable: see `load_config`; it begins with `origin`.
+        ToolUnavailable: see `load_mcp_servers`; it begins with `origin`.
     """
     entries = data.get("mcpServers") if isinstance(data, dict) else None
     if not isinstance(entries, dict):

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from longread.tools.errors import ToolUnavailable
-from longread.tools.mcp_config import HttpServer, StdioServer, load_config, parse_config
+from longread.tools.mcp_config import HttpServer, StdioServer, load_mcp_servers, parse_config
 
 
 def one(entry: Any, **environment: str) -> Any:
@@ -80,12 +80,12 @@ def test_another_form_altogether(data: Any) -> None:
 def test_from_a_file(tmp_path: Path) -> None:
     path = tmp_path / "mcp.json"
     path.write_text("\ufeff" + json.dumps({"mcpServers": {"a": {"command": "x"}}}), encoding="utf-8")
-    assert list(load_config(path)) == ["a"]
+    assert list(load_mcp_servers(path)) == ["a"]
     path.write_text("{")
     with pytest.raises(ToolUnavailable, match=r"mcp\.json is not valid JSON: Expecting"):
-        load_config(path)
+        load_mcp_servers(path)
     with pytest.raises(ToolUnavailable, match=r"none\.json cannot be read: No such file"):
-        load_config(tmp_path / "none.json")
+        load_mcp_servers(tmp_path / "none.json")
     path.write_text('{"mcpServers": {"a": {"command": 1}}}')
     with pytest.raises(ToolUnavailable, match=r"mcp\.json: server 'a': command: should be a valid string"):
-        load_config(path)
+        load_mcp_servers(path)
