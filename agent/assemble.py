@@ -16,11 +16,13 @@ from .corpus import Corpus, LoadOptions
 from .corpus.sources import STDIN, check_existence
 from .errors import ConfigError, DocumentError, without_login
 from .pages import check_syntax, ranges, select
-from .prompt import DocumentPart, asked, measure
+from .prompt import DocumentPart, asked, instructions, measure
 from .tokens import Tokenizer, qwen
 from .tool_choice import ToolChoice, approval, chosen
 
 if TYPE_CHECKING:
+    from qwen_agent.tools import BaseTool
+
     from .answer import Answer
     from .overflow import Overflow
     from .reader import LongReader
@@ -127,12 +129,14 @@ def reader(
     password: str | None = None,
     skip_unreadable: bool = False,
     tools: ToolChoice = NO_CHOICE,
+    more_tools: "Sequence[BaseTool]" = (),
     overflow: "Overflow" = "error",
     chatting: bool = False,
 ) -> "LongReader":
     """Files read and a model ready to answer about them.
 
     Args:
+        more_tools: of MCP servers.
         chatting: somebody is there to be asked before a tool with effects is called. Elsewhere naming it is enough.
 
     Raises:
@@ -163,7 +167,7 @@ def reader(
         skip_unreadable=skip_unreadable,
         tokenizer=getattr(model, "tokenizer", None),
     )
-    callable_tools = chosen(tools, loaded, calls_tools=getattr(model, "calls_tools", False))
+    callable_tools = [*more_tools, *chosen(tools, loaded, calls_tools=getattr(model, "calls_tools", False))]
     asks = tools.approve or (chatting and terminal.interactive())
     return LongReader(
         loaded,
@@ -219,6 +223,7 @@ def dry_run(
         [ChatMessage(role="user", content=question)],
         window=window,
         reserve=settings.max_tokens,
+        system=instructions(calls_tools=calls_tools),
         functions=[tool.function for tool in chosen(tools, loaded, calls_tools=calls_tools)],
     )
     if as_json:
@@ -230,13 +235,7 @@ def dry_run(
 
 def show_budget(reader: "LongReader", conversation: Sequence[ChatMessage]) -> None:
     """Print what the documents and the conversation so far take of the window."""
-    prompt = measure(
-        reader.documents,
-        [*conversation, ChatMessage(role="user", content="?")],
-        window=reader.window,
-        reserve=reader.max_tokens,
-        functions=reader.functions,
-    )
+    prompt = reader.measure([*conversation, ChatMessage(role="user", content="?")])
     terminal.out.print(terminal.budget_table(prompt, page_ranges(reader.corpus), reader.window))
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from . import cli_api, cli_serving, sessions_cli
+from . import cli_api, cli_mcp, cli_serving, sessions_cli
 from .cli_options import (
     ApiKey,
     Approve,
@@ -18,6 +18,7 @@ from .cli_options import (
     Layout,
     MaxTokens,
     MaybeFiles,
+    Mcp,
     Model,
     NoTools,
     Ocr,
@@ -63,6 +64,7 @@ def chat(
     save: Annotated[bool, typer.Option("--save/--no-save", help="Keep the conversation on disk.")] = True,
     overflow: OverflowWay = Ways.error,
     tool: ToolNames = None,
+    mcp: Mcp = None,
     no_tools: NoTools = False,
     approve: Approve = False,
     pages: Pages = None,
@@ -93,8 +95,10 @@ def chat(
         from . import assemble
         from .chat import Chat, lines
         from .keeping import Keeper
+        from .tool_choice import ToolChoice, servers
 
-        with Keeper(save=save, goes_on=goes_on, id=session) as keeper:
+        tools = ToolChoice(tuple(tool or ()), none=no_tools, approve=approve, mcp=mcp)
+        with servers(tools) as more_tools, Keeper(save=save, goes_on=goes_on, id=session) as keeper:
             files, chosen = keeper.sources(file or [], pages or [])
             first = assemble.first_question(question, context.args, files)
             reader = assemble.reader(
@@ -103,7 +107,8 @@ def chat(
                 pages=chosen,
                 password=password,
                 skip_unreadable=skip_unreadable,
-                tools=assemble.ToolChoice(tuple(tool or ()), none=no_tools, approve=approve),
+                tools=tools,
+                more_tools=more_tools,
                 overflow=overflow.value,
                 chatting=True,
             )
@@ -140,6 +145,7 @@ def ask(
     ] = None,
     overflow: OverflowWay = Ways.error,
     tool: ToolNames = None,
+    mcp: Mcp = None,
     no_tools: NoTools = False,
     approve: Approve = False,
     pages: Pages = None,
@@ -170,30 +176,35 @@ def ask(
             temperature=temperature, device=device, layout=layout, ocr=ocr, jobs=jobs,
         )  # fmt: skip
         from . import assemble, terminal
+        from .tool_choice import ToolChoice, servers
 
         question = assemble.read_question(question, context.args, file)
         sources: dict[str, Any] = {
             "pages": pages or (), "password": password, "skip_unreadable": skip_unreadable
         }  # fmt: skip
-        tools = assemble.ToolChoice(tuple(tool or ()), none=no_tools, approve=approve)
+        tools = ToolChoice(tuple(tool or ()), none=no_tools, approve=approve, mcp=mcp)
         if dry_run:
             fits = assemble.dry_run(config, file, question, as_json=as_json, tools=tools, **sources)
             raise typer.Exit(0 if fits else 1)
         wanted = assemble.read_schema(schema)
-        reader = assemble.reader(config, file, tools=tools, overflow=overflow.value, **sources)
-        if as_json:
-            answer = reader.ask(question, schema=wanted)
-            print(json.dumps(assemble.as_json(reader, answer), ensure_ascii=False, indent=2))
+        with servers(tools) as more_tools:
+            reader = assemble.reader(
+                config, file, tools=tools, more_tools=more_tools, overflow=overflow.value, **sources
+            )
+            if as_json:
+                answer = reader.ask(question, schema=wanted)
+                print(json.dumps(assemble.as_json(reader, answer), ensure_ascii=False, indent=2))
+                raise typer.Exit(3 if strict and not answer.verified else 0)
+            with terminal.AnswerView(markdown=sys.stdout.isatty()) as view:
+                answer = reader.ask(question, schema=wanted, on_event=view)
+            console = terminal.out if sys.stdout.isatty() else terminal.err
+            console.print(terminal.footer(answer, reader.corpus))
             raise typer.Exit(3 if strict and not answer.verified else 0)
-        with terminal.AnswerView(markdown=sys.stdout.isatty()) as view:
-            answer = reader.ask(question, schema=wanted, on_event=view)
-        console = terminal.out if sys.stdout.isatty() else terminal.err
-        console.print(terminal.footer(answer, reader.corpus))
-        raise typer.Exit(3 if strict and not answer.verified else 0)
 
 
 app.add_typer(sessions_cli.app, name="sessions")
 app.command()(cli_api.api)
+app.command()(cli_mcp.mcp)
 app.command()(cli_serving.plan)
 app.command(context_settings=_MORE_ARGUMENTS)(cli_serving.serve)
 

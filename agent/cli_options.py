@@ -1,6 +1,7 @@
 """Options that several commands share."""
 
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -81,6 +82,10 @@ ToolNames = Annotated[
         help="Let the model call this tool. On documents, all of them if none is named: search, read_pages, outline, "
         "tables, compare. With effects, only if named: python, web_fetch. May be repeated.",
     ),
+]
+Mcp = Annotated[
+    Path | None,
+    typer.Option("--mcp", metavar="FILE", help="MCP servers whose tools it may call, too: the usual mcpServers JSON."),
 ]
 NoTools = Annotated[bool, typer.Option("--no-tools", help="Let the model call no tools.")]
 Approve = Annotated[bool, typer.Option("--approve", help="Ask before each call of a tool.")]

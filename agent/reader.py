@@ -23,8 +23,7 @@ from .larger import Larger, Pages, Parts
 from .llm.choose import chat_model
 from .overflow import MapResult, Overflow, Reply, run_map
 from .overflow.map import PARALLEL
-from .prompt import SYSTEM as SYSTEM_PROMPT
-from .prompt import DocumentPart, Prompt, asked, build, measure
+from .prompt import DocumentPart, Prompt, asked, build, instructions, measure
 from .quotes import CheckedQuote, QuoteChecker, check
 from .shelf import Shelf
 from .steps import Said, Steps, told
@@ -58,7 +57,8 @@ class LongReader(AsyncAsking, FnCallAgent):
         window: tokens the model can hold; None asks the model. Not known to either: the server has the last word.
         max_tokens: the longest answer; as many tokens of the window are kept free for it.
         tokenizer: what counts the tokens; None asks the model, else Qwen's vocabulary.
-        system: the instructions for reading and citing.
+        system: the instructions for reading and citing; None: `longread.agent.prompt.SYSTEM`, or `BRIEF` for a model
+            that was not trained to call tools.
         system_message: yours, under them.
         limits: where the loop of model and tools ends.
         approve: is asked before each call of a tool, in the thread that consumes the events; None allows all.
@@ -81,7 +81,7 @@ class LongReader(AsyncAsking, FnCallAgent):
         window: int | None = None,
         max_tokens: int = DEFAULT_MAX_TOKENS,
         tokenizer: Tokenizer | None = None,
-        system: str = SYSTEM_PROMPT,
+        system: str | None = None,
         system_message: str | None = None,
         limits: Limits | None = None,
         approve: Approve | None = None,
@@ -106,7 +106,7 @@ class LongReader(AsyncAsking, FnCallAgent):
         self.approve = approve
         self.overflow: Overflow = overflow
         self._parallel = parallel
-        self._system = system
+        self._system = system or instructions(calls_tools=getattr(self.llm, "calls_tools", True))
         self._larger: dict[int, Larger] = {}
         self._shelf = Shelf(corpus, self.tokenizer).with_files([str(file) for file in files or ()])
 
@@ -130,14 +130,11 @@ class LongReader(AsyncAsking, FnCallAgent):
         Raises:
             PromptTooLong: it does not fit; the message has both numbers.
         """
-        return build(
-            self.documents,
-            conversation,
-            window=self.window,
-            reserve=self.max_tokens,
-            system=self._instructions(self._shelf, [self.system_message or ""]),
-            functions=self.functions,
-        )
+        return build(self.documents, conversation, **self._frame(self._shelf, self.system_message or ""))
+
+    def measure(self, conversation: Sequence[ChatMessage]) -> Prompt:
+        """The same prompt, whether it fits or not."""
+        return measure(self.documents, conversation, **self._frame(self._shelf, self.system_message or ""))
 
     @property
     def functions(self) -> list[dict[str, Any]]:
@@ -187,14 +184,14 @@ class LongReader(AsyncAsking, FnCallAgent):
                 raise ConfigError("Documents that are read in parts give no object: --overflow retrieve does.")
             yield from self._in_parts(way, question, conversation, generate)
             return
-        instructions = way.instructions if way else self._instructions(shelf, [more])
+        system = way.instructions if way else self._instructions(shelf, [more])
         shelf = way.shelf if way else shelf
         # A server that lets the model write nothing but the object lets it call no tool either: with tools, only the
         # second attempt is made so.
         strict = {} if schema is None else {"response_format": response_format(schema)}
         can = getattr(self.llm, "structured_output", False)
         first = strict if can and not self.function_map else {}
-        steps = self._steps(shelf, instructions, {**first, **generate})
+        steps = self._steps(shelf, system, {**first, **generate})
         quotes: list[CheckedQuote] = []
         events = told(steps.run(conversation))
         yield from events if schema else self._checked(events, quotes)
@@ -259,9 +256,9 @@ class LongReader(AsyncAsking, FnCallAgent):
                 if isinstance(event, Answer):
                     yield [Message(ASSISTANT, event.markdown)]
             return
-        instructions = way.instructions if way else self._instructions(shelf, system)
+        told_first = way.instructions if way else self._instructions(shelf, system)
         shelf = way.shelf if way else shelf
-        steps = self._steps(shelf, instructions, kwargs)
+        steps = self._steps(shelf, told_first, kwargs)
         with closing(steps.run(conversation)) as events:
             for event in events:
                 if isinstance(event, Said):
@@ -287,14 +284,7 @@ class LongReader(AsyncAsking, FnCallAgent):
         if (larger := self._larger.get(id(shelf))) is None:
             larger = Larger(shelf, overflow=self.overflow, window=self.window, reserve=self.max_tokens)
             self._larger = {id(shelf): larger}
-        whole = measure(
-            shelf.documents,
-            conversation,
-            window=self.window,
-            reserve=self.max_tokens,
-            system=self._instructions(shelf, [more]),
-            functions=self.functions,
-        )
+        whole = measure(shelf.documents, conversation, **self._frame(shelf, more))
         tools = sum(self.tokenizer.counts([described(self.functions)]))
         return larger.way(whole, conversation, more=more, tools=tools, model=self.model_name)
 
@@ -312,6 +302,15 @@ class LongReader(AsyncAsking, FnCallAgent):
             limits=self.limits,
             approve=self.approve,
         )
+
+    def _frame(self, shelf: Shelf, more: str) -> dict[str, Any]:
+        """What a prompt has around documents and conversation, as `build` takes it."""
+        return {
+            "window": self.window,
+            "reserve": self.max_tokens,
+            "system": self._instructions(shelf, [more]),
+            "functions": self.functions,
+        }
 
     def _instructions(self, shelf: Shelf, more: Sequence[str]) -> str:
         """The system message: ours where there are documents, then the user's."""

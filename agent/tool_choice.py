@@ -1,7 +1,9 @@
 """Which tools a model may call, as the command line says it; and what the user is asked before a call."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..tools import NAMES, document_tools
@@ -27,6 +29,8 @@ class ToolChoice:
     none: bool = False
     approve: bool = False
     """Ask before each call, and not only before one with effects."""
+    mcp: Path | None = None
+    """A file that names MCP servers, whose tools are offered too."""
 
     def check(self) -> None:
         """Find what is wrong at a glance.
@@ -40,6 +44,8 @@ class ToolChoice:
                 raise ConfigError(f"--tool {name}: there is no such tool. There are {known}.")
         if self.none and self.names:
             raise ConfigError(f"--no-tools and --tool {self.names[0]} exclude each other.")
+        if self.none and self.mcp:
+            raise ConfigError("--no-tools and --mcp exclude each other.")
 
 
 def chosen(choice: ToolChoice, corpus: "Corpus", *, calls_tools: bool) -> "list[BaseTool]":
@@ -58,6 +64,28 @@ def chosen(choice: ToolChoice, corpus: "Corpus", *, calls_tools: bool) -> "list[
     if on_documents or calls_tools:
         tools += document_tools(corpus, clean=clean, names=on_documents or None)
     return tools + [_with_effects(name, corpus) for name in dict.fromkeys(choice.names) if name in EFFECTS]
+
+
+@contextmanager
+def servers(choice: ToolChoice) -> "Iterator[list[BaseTool]]":
+    """The tools of the MCP servers that are named, which run as long as the block does.
+
+    Raises:
+        ConfigError: the file cannot be used, or a server does not start.
+    """
+    if choice.mcp is None:
+        yield []
+        return
+    from ..tools.errors import ToolUnavailable
+    from ..tools.mcp_client import McpServers
+    from ..tools.mcp_config import load_mcp_servers
+
+    try:
+        running = McpServers(load_mcp_servers(choice.mcp), clean=clean).__enter__()
+    except ToolUnavailable as error:
+        raise ConfigError(str(error)) from error
+    with running:
+        yield list(running.tools)
 
 
 def clean(text: str) -> str:

@@ -2,6 +2,8 @@
 
 import json
 import re
+import socket
+import sys
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
@@ -70,6 +72,7 @@ class Server:
         """For the small calls."""
         import openai
 
+        _look_up_as_usual()
         return _private(
             self,
             openai.OpenAI(
@@ -86,6 +89,7 @@ class Server:
         """For chat. Waits for ever once it is connected: only the caller can tell a long prefill from a dead server."""
         import openai
 
+        _look_up_as_usual()
         return _private(
             self,
             openai.AsyncOpenAI(
@@ -163,6 +167,13 @@ def _window(entry: dict[str, Any]) -> int | None:
     meta = entry.get("meta")  # llama.cpp
     values = [entry.get(key) for key in _WINDOW_KEYS] + [meta.get("n_ctx") if isinstance(meta, dict) else None]
     return next((value for value in values if isinstance(value, int) and value > 0), None)
+
+
+def _look_up_as_usual() -> None:
+    """Undo what importing Qwen-Agent's tools does to this process: names are looked up without IPv6 from then on."""
+    theirs = sys.modules.get("qwen_agent.tools.image_search")
+    if theirs is not None and socket.getaddrinfo is getattr(theirs, "_new_getaddrinfo", None):
+        socket.getaddrinfo = theirs._orig_getaddrinfo
 
 
 def _over_socket(client: str, transport: str, socket: str | None) -> Any:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...serving.errors import PromptTooLong
 from ..errors import DocumentError
-from ..prompt import ChatMessage, Prompt, build, overhead
+from ..prompt import CITING, ChatMessage, Prompt, build, overhead
 from ..tokens import Tokenizer
 from .events import MapPlanned, Reply
 from .kept import KeptReplies, key_of
@@ -24,8 +24,8 @@ NOTHING = "NOTHING FOUND"
 WINDOW_SYSTEM = (
     "You answer questions about documents that are longer than you can read at once. The user gives you one part of "
     "them. Other parts are read separately, and the answers are put together afterwards: say all that this part says, "
-    "and use only that. After each fact write where it stands as [name:page], the way the page marks in the documents "
-    f"do. If this part has nothing that helps to answer, write only: {NOTHING}"
+    f"and use only that. {CITING}"
+    f"If this part has nothing that helps to answer, write only: {NOTHING}"
 )
 
 

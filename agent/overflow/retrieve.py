@@ -13,7 +13,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Protocol
 
 from ...serving.errors import PromptTooLong
-from ..prompt import ChatMessage, DocumentPart, overhead
+from ..prompt import CITING, ChatMessage, DocumentPart, overhead
 from ..tokens import Tokenizer
 from .errors import NothingMatches
 from .parts import Measured, Part, conversation_share, documents_budget
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 RETRIEVE_SYSTEM = (
     "You answer questions about documents that are longer than you can read at once. The user gives you the pages that "
     "have the question's words; the other pages are left out. Use only what these pages say. "
-    "After each fact write where it stands as [name:page], the way the page marks in the documents do. "
+    f"{CITING}"
     "If these pages do not have the answer, say that the pages you were given do not have it."
 )
 

@@ -38,7 +38,7 @@ def test_ask_prints_the_answer_and_under_it_where_it_stands(book: str, server: S
     assert result.exit_code == 0, result.output
     assert result.stdout == "It takes 57,344 bytes [book:1].\n"
     assert "Pages with these words (found by lookup): [book:1]" in result.stderr
-    assert re.search(r"prompt 139 tokens, answer \d+ tokens, first token \d\.\d\d s", result.stderr)
+    assert re.search(r"prompt 186 tokens, answer \d+ tokens, first token \d\.\d\d s", result.stderr)
     assert "book.txt: 1 page, " in result.stderr
 
 
@@ -51,7 +51,7 @@ def test_ask_json_has_the_answer_its_citations_and_its_cost(book: str, server: S
         ("book", 1, "model"),
         ("book", 1, "lookup"),
     ]
-    assert found["usage"]["prompt_tokens"] == 139
+    assert found["usage"]["prompt_tokens"] == 186
     assert found["model"] == "scripted"
     assert found["documents"][0]["pages"] == 1
     assert len(found["documents"][0]["id"]) == 64

@@ -1,6 +1,7 @@
 """A server's address, its models, and how it counts tokens."""
 
 import json
+import socket
 import threading
 import time
 
@@ -248,3 +249,13 @@ def test_a_key_that_no_header_can_carry_is_refused() -> None:
         with pytest.raises(ConfigError, match="only ASCII without spaces will do") as caught:
             Server("http://localhost", key)
         assert key not in str(caught.value)
+
+
+def test_names_are_looked_up_with_ipv6_though_qwen_agent_has_turned_it_off():
+    from qwen_agent.tools import image_search
+
+    socket.getaddrinfo = image_search._new_getaddrinfo
+    with pytest.raises(IndexError):
+        socket.getaddrinfo("::1", 80)[0]
+    Server("http://[::1]:80").client().close()
+    assert socket.getaddrinfo("::1", 80)[0][4][0] == "::1"
