@@ -24,7 +24,7 @@ _SUPERSCRIPT = "⁰¹²³⁴⁵⁶⁷⁸⁹"
 _ONE_FOR_ONE = str.maketrans(
     {"›": ">", **dict.fromkeys("´`‘’‚‛", "'"), **dict.fromkeys("‐‑⁃", "-"), **dict.fromkeys("‒–—―−﹘﹣－", "—")}
 )
-_COMPATIBLE = re.compile("[^\x00-\x7f][\u0300-\u036f]*")
+_COMPATIBLE = re.compile("[\\s\\S][\u0300-\u036f]+|[^\x00-\x7f]")
 _INVISIBLE = re.compile("\u00ad[^\\S\n]*\n?[^\\S\n]*|[\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
 # Each begins with a set of characters, which `re` finds at once; what stands beside them is looked at afterwards.
 _SIGN = re.compile(
@@ -66,6 +66,8 @@ class NormalText:
         for match in pattern.finditer(text):
             start, end = match.span()
             new = by(match)
+            if new == match.group():
+                continue
             parts += [text[done:start], new]
             kept += origins[done:start]
             kept.extend(repeat(origins[start], len(new)))

@@ -8,7 +8,7 @@ Nearly is measured on words, see `Passages.near`.
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
@@ -206,8 +206,9 @@ class Passages:
             after = self._in_order(parts[index + 1 :], document, page + 1) if index + 1 < len(parts) else []
             if bool(before) != (index > 0) or bool(after) != (index + 1 < len(parts)):
                 continue
-            if divided := self._divided(part, document, page):
-                return Found((*before, *divided, *after), 1.0, exact=True, gaps=len(parts) > 1)
+            for variant in _variants(part):
+                if divided := self._divided(variant, document, page):
+                    return Found((*before, *divided, *after), 1.0, exact=True, gaps=len(parts) > 1)
         return None
 
     def _divided(self, part: str, document: int, page: int) -> tuple[Stretch, Stretch] | None:
@@ -276,9 +277,13 @@ def _terms(tokens: Sequence[str]) -> Iterator[str]:
             yield token + tokens[index + 1]
 
 
+def _variants(part: str) -> Iterable[str]:
+    """As written, and with its first letter in the other case."""
+    return dict.fromkeys([part, part[0].swapcase() + part[1:]])
+
+
 def _occurrences(part: str, text: str, start: int, end: int) -> Iterator[int]:
-    """Where a text has a part, as written or with its first letter in the other case."""
-    for variant in dict.fromkeys([part, part[0].swapcase() + part[1:]]):
+    for variant in _variants(part):
         at = text.find(variant, start, end)
         while at >= 0:
             if _bounded(text, at, at + len(variant)):
