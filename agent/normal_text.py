@@ -9,7 +9,7 @@ any word.
 import re
 import unicodedata
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from itertools import repeat
 
@@ -26,10 +26,17 @@ _ONE_FOR_ONE = str.maketrans(
 )
 _COMPATIBLE = re.compile("[\\s\\S][\u0300-\u036f]+|[^\x00-\x7f]")
 _INVISIBLE = re.compile("\u00ad[^\\S\n]*\n?[^\\S\n]*|[\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
-# Each begins with a set of characters, which `re` finds at once; what stands beside them is looked at afterwards.
+_IN_WORD = f"[^\\W{CJK}]"
+# Emphasis is in pairs: *p is a pointer, and 2*3 a product.
+_EMPHASIS = re.compile(
+    rf"(\*\*\*|\*\*|(?<!{_IN_WORD})\*)(?=[^\s*])[^*]{{0,300}}(?<=[^\s*])\1(?!\*)"
+    rf"|(?<!{_IN_WORD})(__?_?)(?=[^\s_])[^\n]{{0,300}}?(?<=[^\s_])\2(?!{_IN_WORD})"
+)
+_EMPHASIS_SIGN = re.compile("[*_]")
+# Begins with a set of characters, which `re` finds at once; what stands beside them is looked at afterwards.
 _SIGN = re.compile(
-    rf"[{QUOTATION_MARKS}*_{_BULLETS}{_SUPERSCRIPT}.!?](?:(?<=[{QUOTATION_MARKS}])[{QUOTATION_MARKS}]*"
-    rf"|(?<=\*)\*{{0,2}}|(?<=_)_{{0,2}}|(?<=[{_SUPERSCRIPT}])[{_SUPERSCRIPT}]*|(?<=[{_BULLETS}])"
+    rf"[{QUOTATION_MARKS}{_BULLETS}{_SUPERSCRIPT}.!?](?:(?<=[{QUOTATION_MARKS}])[{QUOTATION_MARKS}]*"
+    rf"|(?<=[{_SUPERSCRIPT}])[{_SUPERSCRIPT}]*|(?<=[{_BULLETS}])"
     # What extraction makes of a footnote mark after a sentence: "objects.100 Then".
     r"|(?<=[a-z]{4}[.!?])\d{1,3}(?:,\d{1,3})*(?=\s+[A-Z]))"
 )
@@ -51,6 +58,9 @@ class NormalText:
             if not unicodedata.is_normalized("NFKC", self.text):
                 self._substitute(_COMPATIBLE, lambda match: _compatible(match.group()))
             self._substitute(_INVISIBLE, lambda _: "")
+        if "*" in self.text or "_" in self.text:
+            signs = {at for match in _EMPHASIS.finditer(self.text) for at in _ends(match)}
+            self._substitute(_EMPHASIS_SIGN, lambda match: "" if match.start() in signs else match.group())
         self._substitute(_SIGN, _sign)
         if _HAS_UNSPACED.search(self.text):
             self._substitute(_UNSPACED, lambda _: "")
@@ -92,6 +102,13 @@ def _compatible(characters: str) -> str:
     return unicodedata.normalize("NFKC", characters)
 
 
+def _ends(match: re.Match[str]) -> Iterator[int]:
+    """Where the signs of emphasis stand around what a match emphasises."""
+    size = len(match[1] or match[2])
+    yield from range(match.start(), match.start() + size)
+    yield from range(match.end() - size, match.end())
+
+
 def _sign(match: re.Match[str]) -> str:
     """What remains of a sign that may belong to the typesetting and not to the wording."""
     found, text = match.group(), match.string
@@ -101,9 +118,6 @@ def _sign(match: re.Match[str]) -> str:
     before, after = text[start - 1 : start], text[end : end + 1]
     if first in QUOTATION_MARKS:
         return found if found == "'" and _is_word(before) and _is_word(after) else ""
-    if first in "*_":
-        emphasis = _is_word(before) != _is_word(after) if first == "_" else _emphasises(before, after)
-        return "" if emphasis else found
     if first in _BULLETS:
         return ""
     footnote = before in ".,;:!?)" or (text[max(0, start - 4) : start].isalpha() and start >= 4)
@@ -112,13 +126,6 @@ def _sign(match: re.Match[str]) -> str:
 
 def _is_word(character: str) -> bool:
     return (character.isalnum() or character == "_") and not _HAS_UNSPACED.match(character)
-
-
-def _emphasises(before: str, after: str) -> bool:
-    """Asterisks that touch something on one side, and no word on the other: not those of 2*3 and 2 * 3."""
-    opens = not _is_word(before) and after.strip() != ""
-    closes = before.strip() != "" and not _is_word(after)
-    return opens or closes
 
 
 def _gap(match: re.Match[str]) -> str:

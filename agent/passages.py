@@ -27,6 +27,8 @@ _TRAILING = re.compile(r"[\s.,;:!?'。，、-]+\Z")
 _TOKEN = re.compile(rf"[{CJK}]|[+-]?\d+(?:[.,:/]\d+)*[%‰°]?|[^\W\d_{CJK}][^\W_{CJK}]*(?:'[^\W_{CJK}]+)*|[^\W_{CJK}]")
 _IS_CJK = re.compile(f"[{CJK}]")
 
+_TELLING = 6
+"""Characters of a part that is a single word."""
 _MOST_BETWEEN = 1500
 """Characters that an ellipsis may stand for."""
 _MARGIN = 700
@@ -67,6 +69,10 @@ class Wording:
         self.whole = _trimmed(NormalText(text).text)
         self.parts = [part for piece in _ELLIPSIS.split(text) if (part := _trimmed(NormalText(piece).text))]
         words = [_TOKEN.findall(part) for part in self.parts]
+        self.telling = all(
+            len(tokens) > 1 or len(part) >= _TELLING for tokens, part in zip(words, self.parts, strict=True)
+        )
+        """Whether each part says something: "the … of" is found everywhere."""
         self.tokens = [word for part in words for word in part]
         self.ellipses = frozenset(accumulate(len(part) for part in words[:-1]))
         """Counts of tokens after which an ellipsis stands."""
@@ -100,7 +106,7 @@ class Passages:
     def exact(self, wording: Wording, document: int, page: int, *, over_the_end: bool = True) -> Found | None:
         """Where a page has it, or that page's end and the beginning of the next one together."""
         for parts in ([wording.whole], wording.parts):
-            if not parts or not parts[0]:
+            if not parts or not parts[0] or (len(parts) > 1 and not wording.telling):
                 return None
             if places := self._in_order(parts, document, page):
                 return Found(tuple(places), 1.0, exact=True, gaps=len(places) > 1)
@@ -177,13 +183,14 @@ class Passages:
 
     def _tokens(self, document: int, page: int) -> tuple[list[str], list[tuple[int, int]]]:
         """The words of a page's normal form, and where they stand in it."""
-        key = document, page
-        if key not in self._compared:
+        tokens = self._compared.get((document, page))
+        if tokens is None:
             if len(self._compared) >= _KEPT:
                 self._compared.clear()
             matches = list(_TOKEN.finditer(self.normal(document, page).text))
-            self._compared[key] = [match.group() for match in matches], [match.span() for match in matches]
-        return self._compared[key]
+            tokens = [match.group() for match in matches], [match.span() for match in matches]
+            self._compared[document, page] = tokens
+        return tokens
 
     def _in_order(self, parts: Sequence[str], document: int, page: int) -> list[Stretch]:
         """Where a page has the parts one after another; [] when it does not."""

@@ -151,7 +151,8 @@ def test_an_answer_that_repeats_itself_without_end_is_checked_in_time() -> None:
         ("“so” it’s", "'so' it's"),
         ("``so'' it's", '"so" it\'s'),
         ("a  b\n c\u00a0d", "a b c d"),
-        ("**bold** _and_ `code`", "bold and code"),
+        ("**bold** _and_ `code` ***both*** *so* __too__", "bold and code both so too"),
+        ("这是**重点**内容", "这是重点内容"),
         ("北京，\n是 首都", "北京，是首都"),
         ("word¹ and", "word and"),
         ("ｆｕｌｌ　ｗｉｄｔｈ", "full width"),
@@ -166,7 +167,16 @@ def test_what_may_be_written_otherwise_is_equal(text: str, other: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "other"),
-    [("10²", "102"), ("2*3", "23"), ("5-6", "56"), ("a, b", "a b"), ("Word", "word"), ("we're", "were"), ("a_b", "ab")],
+    [
+        ("10²", "102"),
+        ("2*3", "23"),
+        ("5-6", "56"),
+        ("a, b", "a b"),
+        ("Word", "word"),
+        ("we're", "were"),
+        ("a_b", "ab"),
+        ("*p = 2 * q", "p = 2 q"),
+    ],
 )
 def test_what_means_something_else_is_not(text: str, other: str) -> None:
     assert NormalText(text).text != NormalText(other).text
@@ -291,6 +301,10 @@ def test_an_invented_quote_is_unverified(answer: str) -> None:
     quote = one(answer)
     assert (quote.status, quote.document, quote.page_found, quote.label, quote.actual) == ("unverified", *[None] * 4)
     assert (quote.similarity, quote.spans, quote.page_start) == (0.0, (), None)
+
+
+def test_an_ellipsis_does_not_join_what_says_nothing() -> None:
+    assert one('"One ... of ... the ... in" [book:1]').status != "verified"
 
 
 def test_an_ellipsis_does_not_join_parts_in_the_wrong_order() -> None:
