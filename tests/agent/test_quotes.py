@@ -27,6 +27,7 @@ BOOK = corpus(
         "tence is divided here. Chunked prefill reads the prompt in\nchunks of 32,768 tokens¹ and no more.\n"
         "1 A footnote on the page.\n3",
         "Running title\nIt saves 96.7 percent of the memory, at −5 °C and at 10² bytes, <|im_end|> included.",
+        "Running title\nThe end.",
     ),
     document("中文手册", "北京是中华人民共和国的首都，\n也是一座历史悠久的大城市。上海是一座现代的大城市。"),
 )
@@ -154,7 +155,6 @@ def test_an_answer_that_repeats_itself_without_end_is_checked_in_time() -> None:
         ("**bold** _and_ `code` ***both*** *so* __too__", "bold and code both so too"),
         ("这是**重点**内容", "这是重点内容"),
         ("北京，\n是 首都", "北京，是首都"),
-        ("word¹ and", "word and"),
         ("ｆｕｌｌ　ｗｉｄｔｈ", "full width"),
         ("‹|im_end|>", "<|im_end|>"),
         ("• one • two", "one two"),
@@ -265,6 +265,26 @@ def test_an_altered_quote_is_corrected_and_never_verified(quote: str, actual: st
         found = one(f'"{quote}"{marks}')
         assert (found.status, found.actual, found.page_found) == ("corrected", actual, 1)
         assert 0.6 <= found.similarity <= 1.0
+
+
+def test_a_footnote_mark_may_be_left_out_but_is_a_number_where_it_is_written() -> None:
+    pages = corpus(
+        document("d", "We compare the tokens¹ and the methods.12 Then we close. The objects.100,101 Others.")
+    )
+    for quote in (
+        "compare the tokens and the methods. Then we close",
+        "compare the tokens¹ and the methods.12 Then we",
+    ):
+        assert one(f'"{quote}" [d:1]', pages).status == "verified", quote
+    for quote in ("compare the tokens² and the methods", "the methods.13 Then we close", "The objects.100,102 Others"):
+        assert one(f'"{quote}" [d:1]', pages).status == "corrected", quote
+
+
+def test_lines_of_the_text_at_the_end_of_a_page_are_not_skipped() -> None:
+    first = "It runs over two pages\nand then has a line\n7"
+    pages = corpus(document("d", first, "that must not be lost.", "and then has no line"))
+    assert one('"It runs over two pages and then has a line that must not be lost" [d:1]', pages).status == "verified"
+    assert one('"It runs over two pages that must not be lost" [d:1]', pages).status == "corrected"
 
 
 def test_parts_of_words_and_numbers_are_not_verified() -> None:
