@@ -29,7 +29,7 @@ chat: $(VENV)/.embedded
 	$(BIN)/agent chat --file examples/handbook.pdf 'What is the window of the built-in model?'
 
 test: lint
-	$(BIN)/python -m pytest -n 2 --no-loadscope-reorder --cov --cov-report=term --durations=15
+	$(BIN)/python -m pytest --cov --cov-report=term --durations=15
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -2,14 +2,13 @@
 
 Equal are: forms of one letter that Unicode counts as compatible (ligatures, full width), kinds of dashes and of white
 space, words that a line end divides and words with a hyphen, quotation marks around words, Markdown's emphasis,
-bullets, footnote marks above the line, the look-alikes of `control.py`. Not equal are: case, numbers, punctuation, and
-any word.
+bullets, the look-alikes of `control.py`. Not equal are: case, numbers, punctuation, and any word.
 """
 
 import re
 import unicodedata
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from itertools import repeat
 
@@ -24,14 +23,22 @@ _SUPERSCRIPT = "⁰¹²³⁴⁵⁶⁷⁸⁹"
 _ONE_FOR_ONE = str.maketrans(
     {"›": ">", **dict.fromkeys("´`‘’‚‛", "'"), **dict.fromkeys("‐‑⁃", "-"), **dict.fromkeys("‒–—―−﹘﹣－", "—")}
 )
-_COMPATIBLE = re.compile("[^\x00-\x7f][\u0300-\u036f]*")
+_COMPATIBLE = re.compile("[\\s\\S][\u0300-\u036f]+|[^\x00-\x7f]")
 _INVISIBLE = re.compile("\u00ad[^\\S\n]*\n?[^\\S\n]*|[\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
-# Each begins with a set of characters, which `re` finds at once; what stands beside them is looked at afterwards.
-_SIGN = re.compile(
-    rf"[{QUOTATION_MARKS}*_{_BULLETS}{_SUPERSCRIPT}.!?](?:(?<=[{QUOTATION_MARKS}])[{QUOTATION_MARKS}]*"
-    rf"|(?<=\*)\*{{0,2}}|(?<=_)_{{0,2}}|(?<=[{_SUPERSCRIPT}])[{_SUPERSCRIPT}]*|(?<=[{_BULLETS}])"
-    # What extraction makes of a footnote mark after a sentence: "objects.100 Then".
-    r"|(?<=[a-z]{4}[.!?])\d{1,3}(?:,\d{1,3})*(?=\s+[A-Z]))"
+_IN_WORD = f"[^\\W{CJK}]"
+# Emphasis is in pairs: *p is a pointer, and 2*3 a product.
+_EMPHASIS = re.compile(
+    rf"(\*\*\*|\*\*|(?<!{_IN_WORD})\*)(?=[^\s*])[^*\n]{{0,300}}(?<=[^\s*])\1(?!\*)"
+    rf"|(?<!{_IN_WORD})(__?_?)(?=[^\s_])[^\n]{{0,300}}?(?<=[^\s_])\2(?!{_IN_WORD})"
+)
+_EMPHASIS_SIGN = re.compile("[*_]")
+_SIGN = re.compile(f"[{QUOTATION_MARKS}]+|[{_BULLETS}]")
+MAY_HAVE_FOOTNOTES = re.compile(rf"[{_SUPERSCRIPT}]|[a-z][.!?]\d")
+"""Found in each text that is another without its footnote marks."""
+_FOOTNOTE = re.compile(
+    rf"(?<=[^\W\d_]{{4}})[{_SUPERSCRIPT}]+|(?<=[.,;:!?)])[{_SUPERSCRIPT}]+"
+    # What extraction makes of a mark after a sentence: "objects.100 Then".
+    r"|(?<=[a-z]{4}[.!?])\d{1,3}(?:,\d{1,3})*(?=\s+[A-Z]|\s*\Z)"
 )
 _UNSPACED = re.compile(rf"(?<=[{CJK}])\s+|\s+(?=[{CJK}])")
 _HAS_UNSPACED = re.compile(f"[{CJK}]")
@@ -39,11 +46,16 @@ _GAP = re.compile(r"[\s—-]{2,}|[^\S ]|[—-]")
 
 
 class NormalText:
-    """The normal form of a text, and where in the text each of its characters stands."""
+    """The normal form of a text, and where in the text each of its characters stands.
+
+    Args:
+        footnote_marks: False leaves out what looks like one. A page is compared without them too, since a quote may
+            do without; a quote keeps those it has, since they may be numbers.
+    """
 
     __slots__ = ("_origins", "original", "text")
 
-    def __init__(self, original: str):
+    def __init__(self, original: str, *, footnote_marks: bool = True):
         self.original = original
         self.text = restore(original).translate(_ONE_FOR_ONE)
         self._origins = array("I", range(len(original)))
@@ -51,7 +63,12 @@ class NormalText:
             if not unicodedata.is_normalized("NFKC", self.text):
                 self._substitute(_COMPATIBLE, lambda match: _compatible(match.group()))
             self._substitute(_INVISIBLE, lambda _: "")
+        if "*" in self.text or "_" in self.text:
+            signs = {at for match in _EMPHASIS.finditer(self.text) for at in _ends(match)}
+            self._substitute(_EMPHASIS_SIGN, lambda match: "" if match.start() in signs else match.group())
         self._substitute(_SIGN, _sign)
+        if not footnote_marks:
+            self._substitute(_FOOTNOTE, lambda _: "")
         if _HAS_UNSPACED.search(self.text):
             self._substitute(_UNSPACED, lambda _: "")
         self._substitute(_GAP, _gap)
@@ -66,6 +83,8 @@ class NormalText:
         for match in pattern.finditer(text):
             start, end = match.span()
             new = by(match)
+            if new == match.group():
+                continue
             parts += [text[done:start], new]
             kept += origins[done:start]
             kept.extend(repeat(origins[start], len(new)))
@@ -79,7 +98,10 @@ class NormalText:
         last = self._origins[end - 1] + 1
         while last < len(self.original) and unicodedata.combining(self.original[last]):
             last += 1
-        return self._origins[start], last
+        first = self._origins[start]
+        while first < last - 1 and self.original[first].isspace():  # of a dash with space around it
+            first += 1
+        return first, last
 
 
 @lru_cache(4096)
@@ -90,33 +112,23 @@ def _compatible(characters: str) -> str:
     return unicodedata.normalize("NFKC", characters)
 
 
+def _ends(match: re.Match[str]) -> Iterator[int]:
+    """Where the signs of emphasis stand around what a match emphasises."""
+    size = len(match[1] or match[2])
+    yield from range(match.start(), match.start() + size)
+    yield from range(match.end() - size, match.end())
+
+
 def _sign(match: re.Match[str]) -> str:
     """What remains of a sign that may belong to the typesetting and not to the wording."""
     found, text = match.group(), match.string
-    first, (start, end) = found[0], match.span()
-    if first in ".!?":
-        return first
-    before, after = text[start - 1 : start], text[end : end + 1]
-    if first in QUOTATION_MARKS:
-        return found if found == "'" and _is_word(before) and _is_word(after) else ""
-    if first in "*_":
-        emphasis = _is_word(before) != _is_word(after) if first == "_" else _emphasises(before, after)
-        return "" if emphasis else found
-    if first in _BULLETS:
-        return ""
-    footnote = before in ".,;:!?)" or (text[max(0, start - 4) : start].isalpha() and start >= 4)
-    return "" if before and footnote else found
+    start, end = match.span()
+    apostrophe = found == "'" and _is_word(text[start - 1 : start]) and _is_word(text[end : end + 1])
+    return found if apostrophe else ""
 
 
 def _is_word(character: str) -> bool:
     return (character.isalnum() or character == "_") and not _HAS_UNSPACED.match(character)
-
-
-def _emphasises(before: str, after: str) -> bool:
-    """Asterisks that touch something on one side, and no word on the other: not those of 2*3 and 2 * 3."""
-    opens = not _is_word(before) and after.strip() != ""
-    closes = before.strip() != "" and not _is_word(after)
-    return opens or closes
 
 
 def _gap(match: re.Match[str]) -> str:

@@ -14,7 +14,8 @@ from functools import cached_property
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from .normal_text import CJK, QUOTATION_MARKS, NormalText
+from .exact_match import divided, in_order, unnumbered
+from .normal_text import CJK, MAY_HAVE_FOOTNOTES, NormalText
 
 if TYPE_CHECKING:
     from .alignment import Alignment
@@ -27,11 +28,8 @@ _TRAILING = re.compile(r"[\s.,;:!?'。，、-]+\Z")
 _TOKEN = re.compile(rf"[{CJK}]|[+-]?\d+(?:[.,:/]\d+)*[%‰°]?|[^\W\d_{CJK}][^\W_{CJK}]*(?:'[^\W_{CJK}]+)*|[^\W_{CJK}]")
 _IS_CJK = re.compile(f"[{CJK}]")
 
-_MOST_BETWEEN = 1500
-"""Characters that an ellipsis may stand for."""
-_MARGIN = 700
-"""Characters at a page's end and at the next one's beginning that a quote over both may skip, in whole lines:
-footnotes, page numbers, running titles."""
+_TELLING = 6
+"""Characters of a part that is a single word."""
 _KEPT = 512
 """Pages whose words are kept for the next comparison."""
 _CANDIDATES = 10
@@ -67,6 +65,10 @@ class Wording:
         self.whole = _trimmed(NormalText(text).text)
         self.parts = [part for piece in _ELLIPSIS.split(text) if (part := _trimmed(NormalText(piece).text))]
         words = [_TOKEN.findall(part) for part in self.parts]
+        self.telling = all(
+            len(tokens) > 1 or len(part) >= _TELLING for tokens, part in zip(words, self.parts, strict=True)
+        )
+        """Whether each part says something: "the … of" is found everywhere."""
         self.tokens = [word for part in words for word in part]
         self.ellipses = frozenset(accumulate(len(part) for part in words[:-1]))
         """Counts of tokens after which an ellipsis stands."""
@@ -78,7 +80,7 @@ class Passages:
     def __init__(self, corpus: "Corpus"):
         self.corpus = corpus
         self._texts = [[page.text for page in document.pages] for document in corpus.documents]
-        self._normal: dict[tuple[int, int], NormalText] = {}
+        self._forms: dict[tuple[int, int], tuple[NormalText, ...]] = {}
         self._compared: dict[tuple[int, int], tuple[list[str], list[tuple[int, int]]]] = {}
         self._postings: dict[str, list[tuple[int, int]]] | None = None
 
@@ -92,19 +94,30 @@ class Passages:
         }
 
     def normal(self, document: int, page: int) -> NormalText:
+        return self.forms(document, page)[0]
+
+    def forms(self, document: int, page: int) -> tuple[NormalText, ...]:
+        """The normal form of a page, and where it seems to have footnote marks the same without."""
         key = document, page
-        if key not in self._normal:
-            self._normal[key] = NormalText(self._texts[document][page])
-        return self._normal[key]
+        if (forms := self._forms.get(key)) is None:
+            text = self._texts[document][page]
+            forms = (NormalText(text),)
+            if MAY_HAVE_FOOTNOTES.search(text):
+                forms = (*forms, NormalText(text, footnote_marks=False))
+            self._forms[key] = forms
+        return forms
 
     def exact(self, wording: Wording, document: int, page: int, *, over_the_end: bool = True) -> Found | None:
         """Where a page has it, or that page's end and the beginning of the next one together."""
-        for parts in ([wording.whole], wording.parts):
-            if not parts or not parts[0]:
-                return None
-            if places := self._in_order(parts, document, page):
-                return Found(tuple(places), 1.0, exact=True, gaps=len(places) > 1)
-        if over_the_end and self._has_next(document, page):
+        if not wording.whole or not wording.parts:
+            return None
+        variants = [[wording.whole], *([wording.parts] if wording.telling else [])]
+        for normal in self.forms(document, page):
+            for parts in variants:
+                if spans := in_order(parts, normal):
+                    stretches = tuple(Stretch(document, page, *normal.span(*span)) for span in spans)
+                    return Found(stretches, 1.0, exact=True, gaps=len(spans) > 1)
+        if over_the_end and wording.telling and self._has_next(document, page):
             return self._over_the_end(wording.parts, document, page)
         return None
 
@@ -114,8 +127,8 @@ class Passages:
         if not longest:
             return None
         for page in sorted(range(len(self._texts[document])), key=lambda page: abs(page - near)):
-            text = self.normal(document, page).text
-            if (longest in text or wording.whole[1:] in text) and (
+            texts = [normal.text for normal in self.forms(document, page)]
+            if any(longest in text or wording.whole[1:] in text for text in texts) and (
                 found := self.exact(wording, document, page, over_the_end=False)
             ):
                 return found
@@ -150,12 +163,11 @@ class Passages:
 
     def candidates(self, wording: Wording) -> list[tuple[int, int]]:
         """The (document, page) with most of its rare words, and the pages before them: it may begin there."""
-        if self._postings is None:
-            self._postings = self._index()
+        postings = self.prepare()
         count = sum(len(pages) for pages in self._texts)
         scores: Counter[tuple[int, int]] = Counter()
         for term in set(_terms(wording.tokens)):
-            pages = self._postings.get(term, [])
+            pages = postings.get(term, [])
             weight = math.log((count + 1) / (len(pages) or 1))
             for page in pages:
                 scores[page] += weight  # pyright: ignore[reportArgumentType]
@@ -165,6 +177,12 @@ class Passages:
     def _has_next(self, document: int, page: int) -> bool:
         pages = self.corpus.documents[document].pages  # not all of a document, where pages were chosen
         return page + 1 < len(pages) and pages[page + 1].number == pages[page].number + 1
+
+    def prepare(self) -> dict[str, list[tuple[int, int]]]:
+        """The pages of each word. Made when first needed, or while a model reads: seconds for a million tokens."""
+        if self._postings is None:
+            self._postings = self._index()
+        return self._postings
 
     def _index(self) -> dict[str, list[tuple[int, int]]]:
         postings: dict[str, list[tuple[int, int]]] = defaultdict(list)
@@ -177,94 +195,39 @@ class Passages:
 
     def _tokens(self, document: int, page: int) -> tuple[list[str], list[tuple[int, int]]]:
         """The words of a page's normal form, and where they stand in it."""
-        key = document, page
-        if key not in self._compared:
+        tokens = self._compared.get((document, page))
+        if tokens is None:
             if len(self._compared) >= _KEPT:
                 self._compared.clear()
             matches = list(_TOKEN.finditer(self.normal(document, page).text))
-            self._compared[key] = [match.group() for match in matches], [match.span() for match in matches]
-        return self._compared[key]
-
-    def _in_order(self, parts: Sequence[str], document: int, page: int) -> list[Stretch]:
-        """Where a page has the parts one after another; [] when it does not."""
-        normal = self.normal(document, page)
-        for start in _occurrences(parts[0], normal.text, 0, len(normal.text)):
-            spans = [(start, start + len(parts[0]))]
-            for part in parts[1:]:
-                end = spans[-1][1]
-                at = next(_occurrences(part, normal.text, end, end + _MOST_BETWEEN + len(part)), None)
-                if at is None:
-                    break
-                spans.append((at, at + len(part)))
-            else:
-                return [Stretch(document, page, *normal.span(*span)) for span in spans]
-        return []
+            tokens = [match.group() for match in matches], [match.span() for match in matches]
+            self._compared[document, page] = tokens
+        return tokens
 
     def _over_the_end(self, parts: Sequence[str], document: int, page: int) -> Found | None:
-        for index, part in enumerate(parts):
-            before = self._in_order(parts[:index], document, page) if index else []
-            after = self._in_order(parts[index + 1 :], document, page + 1) if index + 1 < len(parts) else []
-            if bool(before) != (index > 0) or bool(after) != (index + 1 < len(parts)):
-                continue
-            if divided := self._divided(part, document, page):
-                return Found((*before, *divided, *after), 1.0, exact=True, gaps=len(parts) > 1)
-        return None
-
-    def _divided(self, part: str, document: int, page: int) -> tuple[Stretch, Stretch] | None:
-        """Where the page has the beginning of a part at its end, and the next page the rest at its beginning."""
-        this, following = self.normal(document, page), self.normal(document, page + 1)
-        first_word, last_word = part.split(" ", 1)[0], part.rsplit(" ", 1)[-1]
-        if " " in part and (
-            (first_word[1:] not in this.text[-_MARGIN - len(part) :] and this.text[-1:] != "-")
-            or (last_word not in following.text[: _MARGIN + len(part)])
+        for this, following in (
+            (self.normal(document, page), self.normal(document, page + 1)),
+            (self.forms(document, page)[-1], self.forms(document, page + 1)[-1]),
         ):
-            return None
-        for at in range(len(part) - 1, 0, -1):
-            head, rest = part[:at].rstrip(), part[at:].lstrip()
-            inside_a_word = part[at - 1].isalnum() and part[at].isalnum() and not _IS_CJK.match(part[at])
-            tail = this.text.removesuffix("-") if inside_a_word else this.text
-            if inside_a_word and tail is this.text:
-                continue
-            start, end = len(tail) - len(head), len(tail)
-            ends = tail.endswith(head) and _bounded(this.text, start, len(this.text))
-            begins = following.text.startswith(rest) and _bounded(following.text, 0, len(rest))
-            if not ends and not inside_a_word and _has_words(head) and _has_words(rest):
-                start = self._at_line_end(head, this)
-                ends, end = start >= 0, start + len(head)
-            first = 0
-            if not begins and ends and not inside_a_word and _has_words(head) and _has_words(rest):
-                first = self._at_line_start(rest, following)
-                begins = first >= 0
-            if ends and begins:
-                return (
-                    Stretch(document, page, *this.span(start, end)),
-                    Stretch(document, page + 1, *following.span(first, first + len(rest))),
-                )
+            if spans := divided(parts, this, following, self._edges(document, page)):
+                before, after = spans
+                stretches = [Stretch(document, page, *this.span(*span)) for span in before]
+                stretches += [Stretch(document, page + 1, *following.span(*span)) for span in after]
+                return Found(tuple(stretches), 1.0, exact=True, gaps=len(parts) > 1)
         return None
 
-    def _at_line_end(self, text: str, normal: NormalText) -> int:
-        for start in _occurrences(text, normal.text, max(0, len(normal.text) - _MARGIN), len(normal.text)):
-            behind = normal.original[normal.span(start, start + len(text))[1] :].lstrip(f" \t{QUOTATION_MARKS}")
-            if not behind or behind[0] == "\n":
-                return start
-        return -1
-
-    def _at_line_start(self, text: str, normal: NormalText) -> int:
-        for start in _occurrences(text, normal.text, 0, _MARGIN + len(text)):
-            ahead = normal.original[: normal.span(start, start + 1)[0]].rstrip(f" \t{QUOTATION_MARKS}")
-            if not ahead or ahead[-1] == "\n":
-                return start
-        return -1
+    def _edges(self, document: int, page: int) -> frozenset[str]:
+        """The lines that the pages around it begin and end with, without their numbers: those of running titles."""
+        texts = self._texts[document]
+        around = [*texts[max(0, page - 2) : page], *texts[page + 2 : page + 4]]
+        lines = [line for text in around for line in (*text.split("\n")[:3], *text.split("\n")[-3:])]
+        return frozenset(filter(None, map(unnumbered, lines)))
 
 
 def _trimmed(normal: str) -> str:
     """Without the punctuation at its ends, which belongs to the sentence that quotes as often as to the quote."""
     leading = _LEADING.match(normal)
     return _TRAILING.sub("", normal[leading.end() if leading else 0 :])
-
-
-def _has_words(text: str) -> bool:
-    return len(_TOKEN.findall(text)) > 1
 
 
 def _terms(tokens: Sequence[str]) -> Iterator[str]:
@@ -274,28 +237,3 @@ def _terms(tokens: Sequence[str]) -> Iterator[str]:
             yield token.casefold()
         elif index + 1 < len(tokens):
             yield token + tokens[index + 1]
-
-
-def _occurrences(part: str, text: str, start: int, end: int) -> Iterator[int]:
-    """Where a text has a part, as written or with its first letter in the other case."""
-    for variant in dict.fromkeys([part, part[0].swapcase() + part[1:]]):
-        at = text.find(variant, start, end)
-        while at >= 0:
-            if _bounded(text, at, at + len(variant)):
-                yield at
-            at = text.find(variant, at + 1, end)
-
-
-def _bounded(text: str, start: int, end: int) -> bool:
-    """Whether no word and no number is cut at either end."""
-    first, last = text[start], text[end - 1]
-    before, after, next_after = text[start - 1 : start], text[end : end + 1], text[end + 1 : end + 2]
-    if _joins(before, first) or _joins(last, after):
-        return False
-    if first.isdigit() and before and before in ".,+-":
-        return False
-    return not (last.isdigit() and after and (after in "%‰°" or (after in ".,:/-" and next_after.isdigit())))
-
-
-def _joins(left: str, right: str) -> bool:
-    return left.isalnum() and right.isalnum() and not _IS_CJK.match(left) and not _IS_CJK.match(right)

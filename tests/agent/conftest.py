@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from real_files import extract
 from scripted_server import ScriptedServer
 
 
@@ -31,3 +32,9 @@ def endpoint(scripted_server: ScriptedServer) -> Callable[..., Any]:
         return EndpointChat({"server": scripted_server.url, "model": "scripted", "generate_cfg": settings, **cfg})
 
     return make
+
+
+@pytest.fixture(scope="session")
+def paper(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A real paper: two columns, ligatures, words divided at line ends, footnotes, formulas."""
+    return extract("paper-qa==2026.8.12", "tests/stub_data/pasa.pdf", tmp_path_factory.mktemp("paper"))

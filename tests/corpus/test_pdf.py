@@ -263,7 +263,7 @@ def test_every_pdf_of_a_test_suite_of_pdfs_is_read_or_refused(real: Callable[[st
     """Files collected because they broke some parser."""
     import tarfile
 
-    from corpus.conftest import package
+    from real_files import package
 
     with tarfile.open(package("pypdf==7.1.0")) as archive:
         members = [m.name.partition("/")[2] for m in archive.getmembers() if m.name.endswith(".pdf")]

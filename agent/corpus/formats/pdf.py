@@ -131,11 +131,7 @@ class PdfFile(OpenFile):
     def _ordered(self, page: "pymupdf.Page", flags: int) -> str:
         raw: list[Any] = page.get_text("blocks", flags=flags)  # pyright: ignore[reportAssignmentType]
         blocks = [Block(x0, y0, x1, y1, text.strip("\n")) for x0, y0, x1, y1, text, *_ in raw if text.strip()]
-        if not is_ordered(blocks):
-            turn = _turn(page, flags)
-            if not turn or not is_ordered(blocks, turn):
-                blocks = ordered(blocks, turn)
-        return _joined("\n".join(block.text for block in blocks).strip())
+        return _joined("\n".join(block.text for block in reading_order(page, blocks, flags)).strip())
 
     def _picture(self, page: "pymupdf.Page") -> str | None:
         """What a page with next to no text shows instead; None where it is just short, or blank."""
@@ -164,6 +160,14 @@ class PdfFile(OpenFile):
     @cached_property
     def _label_rules(self) -> list[dict[str, Any]]:
         return sorted(self.document.get_page_labels(), key=lambda rule: rule["startpage"])
+
+
+def reading_order(page: "pymupdf.Page", blocks: list[Block], flags: int) -> list[Block]:
+    """The blocks of text that a page was found to have with `flags`, in the order in which they are read."""
+    if is_ordered(blocks):
+        return blocks
+    turn = _turn(page, flags)
+    return blocks if turn and is_ordered(blocks, turn) else ordered(blocks, turn)
 
 
 def _turn(page: "pymupdf.Page", flags: int) -> int:

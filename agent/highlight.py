@@ -1,0 +1,206 @@
+"""A copy of a PDF in which the quotes of an answer are highlighted."""
+
+import contextlib
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from multiprocessing import spawn
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict
+
+from .errors import DocumentError, PasswordRequired
+from .quotes import CheckedQuote
+
+if TYPE_CHECKING:
+    from .corpus import Corpus, Document
+
+_PDF = "application/pdf"
+_MEMORY = 2 << 30
+"""Bytes of address space that the process which highlights may have."""
+_TIMEOUT = 120.0
+_COLORS = {"verified": (1.0, 0.9, 0.3), "corrected": (1.0, 0.7, 0.35), "moved": (0.6, 0.85, 1.0)}
+
+
+class HighlightedFile(BaseModel):
+    """A copy that was written."""
+
+    model_config = ConfigDict(frozen=True)
+
+    document: str
+    path: Path
+    quotes: tuple[CheckedQuote, ...]
+    """Those that are highlighted in it."""
+
+
+class MissedQuote(BaseModel):
+    """A quote that is highlighted nowhere."""
+
+    model_config = ConfigDict(frozen=True)
+
+    quote: CheckedQuote
+    reason: str
+
+
+class Highlights(BaseModel):
+    """What was highlighted, and what could not be."""
+
+    model_config = ConfigDict(frozen=True)
+
+    files: tuple[HighlightedFile, ...]
+    missed: tuple[MissedQuote, ...]
+
+
+def highlight(
+    corpus: "Corpus",
+    quotes: Iterable[CheckedQuote],
+    path: str | Path,
+    *,
+    question: str = "",
+    password: str | None = None,
+    timeout: float = _TIMEOUT,
+    memory: int = _MEMORY,
+) -> Highlights:
+    """Write a copy of each PDF that has quotes of an answer, with these highlighted.
+
+    Verified quotes are yellow, corrected ones orange, and moved ones blue: always the page's own words. The files are
+    read and written in a process of their own, as damaged ones may crash or hang the library that does it.
+
+    Args:
+        quotes: what `check` returned for an answer about this corpus.
+        path: where to write. For quotes out of several PDFs "out.pdf" stands for "out-NAME.pdf", one for each.
+        question: what each highlight says when it is pointed at.
+        password: of encrypted files. Their copies have the same.
+        timeout: seconds that a file may take.
+        memory: bytes of address space that the process may have.
+
+    Returns:
+        The files, none when no quote was found in a PDF, and each quote that is in none of them, with the reason.
+
+    Raises:
+        PasswordRequired: a file is encrypted, and the password is wrong or missing.
+        DocumentError: a file has changed since it was loaded or cannot be read or written, there is a file at `path`
+            already, or the quotes are all out of documents that are no PDF.
+    """
+    target = Path(path).expanduser()
+    found: dict[str, list[CheckedQuote]] = {}
+    missed: list[MissedQuote] = []
+    for quote in quotes:
+        if quote.document is None or not quote.spans:
+            missed.append(MissedQuote(quote=quote, reason="no page has it"))
+        elif (kind := corpus[quote.document].media_type) != _PDF:
+            missed.append(MissedQuote(quote=quote, reason=f"{quote.document} is no PDF ({kind})"))
+        else:
+            found.setdefault(quote.document, []).append(quote)
+    others = [miss.quote.document for miss in missed if miss.quote.document]
+    if not found and others:
+        kinds = ", ".join(f"{name} is {corpus[name].media_type}" for name in dict.fromkeys(others))
+        raise DocumentError(f"Only PDFs can be highlighted: {kinds}.", source=corpus[others[0]].source)
+    targets = {name: target if len(found) == 1 else target.with_stem(f"{target.stem}-{name}") for name in found}
+    for each in targets.values():
+        _check(each)
+    written: list[tuple[Path, HighlightedFile]] = []
+    with contextlib.ExitStack() as scratch:
+        for name, of_document in found.items():
+            folder = scratch.enter_context(_folder_beside(targets[name]))
+            copy = Path(folder, targets[name].name)
+            copy.touch()
+            lost = _run(corpus[name], of_document, copy, question, password, timeout, memory)
+            missed += [
+                MissedQuote(quote=quote, reason=f"its place on page {quote.page_found} was not found")
+                for number, quote in enumerate(of_document)
+                if number in lost
+            ]
+            kept = tuple(quote for number, quote in enumerate(of_document) if number not in lost)
+            if kept:
+                written.append((copy, HighlightedFile(document=name, path=targets[name], quotes=kept)))
+        for copy, file in written:
+            try:
+                os.link(copy, file.path)  # unlike a renaming, it does not replace what came there meanwhile
+            except OSError as error:
+                raise DocumentError(f"{file.path} could not be written: {error.strerror}.", source=str(path)) from error
+    return Highlights(files=tuple(file for _, file in written), missed=tuple(missed))
+
+
+def _check(target: Path) -> None:
+    if target.suffix.lower() != ".pdf":
+        raise DocumentError(f"{target} is no name for a PDF: let it end in .pdf.", source=str(target))
+    if target.exists() or target.is_symlink():
+        raise DocumentError(f"{target} is there already: choose another name, or delete it.", source=str(target))
+    if not target.parent.is_dir():
+        raise DocumentError(f"{target} cannot be written: there is no folder {target.parent}.", source=str(target))
+
+
+def _folder_beside(target: Path) -> tempfile.TemporaryDirectory[str]:
+    try:
+        return tempfile.TemporaryDirectory(dir=target.parent, prefix=".longread-")
+    except OSError as error:
+        raise DocumentError(f"{target} cannot be written: {error.strerror}.", source=str(target)) from error
+
+
+def _run(
+    document: "Document",
+    quotes: Sequence[CheckedQuote],
+    output: Path,
+    question: str,
+    password: str | None,
+    timeout: float,
+    memory: int,
+) -> set[int]:
+    """Have a copy written. -> the numbers of the quotes whose place was not found"""
+    from .highlighter import Job
+
+    source = document.source
+    if source == "-":
+        raise DocumentError(f"{document.name} came from standard input: give it as a file to highlight.", source=source)
+    texts = {page.number: page.text for page in document.pages}
+    job = Job(
+        path=os.path.expanduser(source),
+        sha256=document.id,
+        output=str(output),
+        password=password,
+        comment=question,
+        passages=[
+            {
+                "color": _COLORS[quote.status],
+                "subject": quote.status,
+                "parts": [
+                    {
+                        "page": span.page - 1,
+                        "before": texts[span.page][: span.start],
+                        "text": texts[span.page][span.start : span.end],
+                    }
+                    for span in quote.spans
+                ],
+            }
+            for quote in quotes
+        ],
+    )
+    answer = _ask(job, source, timeout, memory)
+    if "error" in answer:
+        if answer["kind"] == "secret":
+            raise PasswordRequired(f"{source}: {answer['error']}; give its password.", source=source)
+        raise DocumentError(f"{source} could not be highlighted: {answer['error']}.", source=source)
+    return set(answer["missed"])
+
+
+def _ask(job: Any, source: str, timeout: float, memory: int) -> dict[str, Any]:
+    # -P: a user's folder may have a json.py of its own.
+    command = [spawn.get_executable(), "-P", "-m", "longread.agent.highlighter", str(memory)]
+    try:
+        done = subprocess.run(
+            command, input=json.dumps(asdict(job)).encode("ascii"), capture_output=True, timeout=timeout, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise DocumentError(
+            f"{source} could not be highlighted in {timeout:g} s; allow more with timeout=….", source=source
+        ) from None
+    try:
+        return json.loads(done.stdout)
+    except ValueError:
+        last = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or [f"exit status {done.returncode}"]
+        raise DocumentError(f"{source} could not be highlighted: MuPDF crashed ({last[0]}).", source=source) from None
