@@ -23,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("elsewhere")
 
 def test_an_answer_streams_cumulatively_and_ends_with_its_usage(scripted_server: ScriptedServer, endpoint: Endpoint):
     counts = {"prompt_tokens": 1000, "completion_tokens": 9, "prompt_tokens_details": {"cached_tokens": 960}}
-    scripted_server.script(Reply.text("The capital of France is Paris.", pieces=4, pause=0.05, usage=counts))
+    scripted_server.script(Reply.text("The capital of France is Paris.", pieces=4, pause=0.3, usage=counts))
     answers = list(endpoint().chat(QUESTION))
 
     texts = [message.content for (message,) in answers]
