@@ -139,6 +139,7 @@ def test_every_file_can_be_read_in_a_sitting():
         name: lines
         for name, text in text_files()
         if Path(name).suffix not in made_by_programs
+        and name != "docs/cli.md"  # made by a program, too
         and (lines := text.count("\n")) >= limits.get(name.split("/")[0], 400)
     }
     assert long == {}
