@@ -1,7 +1,7 @@
 """Which tools a model may call, as the command line says it; and what the user is asked before a call."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -80,12 +80,12 @@ def servers(choice: ToolChoice) -> "Iterator[list[BaseTool]]":
     from ..tools.mcp_client import McpServers
     from ..tools.mcp_config import load_mcp_servers
 
-    try:
-        running = McpServers(load_mcp_servers(choice.mcp), clean=clean).__enter__()
-    except ToolUnavailable as error:
-        raise ConfigError(str(error)) from error
-    with running:
-        yield list(running.tools)
+    with ExitStack() as running:
+        try:
+            found = running.enter_context(McpServers(load_mcp_servers(choice.mcp), clean=clean))
+        except ToolUnavailable as error:
+            raise ConfigError(str(error)) from error
+        yield list(found.tools)
 
 
 def clean(text: str) -> str:

@@ -50,6 +50,14 @@ def test_the_tools_of_a_server_are_offered_and_called(scripted_server: ScriptedS
     assert f"← {names[0]}" in result.stderr
 
 
+def test_a_server_is_started_once(scripted_server: ScriptedServer, book: str, tmp_path: Path):
+    starts = tmp_path / "starts"
+    script = f"echo started >> {starts}; exec {sys.executable} {EVERYTHING}"
+    result = ask(scripted_server, book, "--mcp", config(tmp_path, command="sh", args=["-c", script]))
+    assert result.exit_code == 0, result.output
+    assert starts.read_text() == "started\n"
+
+
 @pytest.mark.parametrize(
     ("server", "message"),
     [
