@@ -14,8 +14,9 @@ from .config import Config, Settings
 from .conversation import ChatMessage
 from .corpus import Corpus, LoadOptions
 from .corpus.sources import STDIN, check_existence
+from .corpus.text import ranges
 from .errors import ConfigError, DocumentError, without_login
-from .pages import check_syntax, ranges, select
+from .pages import check_syntax, select
 from .prompt import DocumentPart, asked, instructions, measure
 from .tokens import Tokenizer, qwen
 from .tool_choice import ToolChoice, approval, chosen

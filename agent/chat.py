@@ -95,9 +95,7 @@ class Chat:
                             text = ""  # what was said before is no answer yet
                         case Answer():
                             answer = event
-                    pieces += _pieces(event)
-                    if kept:
-                        _keep(kept, event)
+                    pieces += _kept(event, kept)
         except KeyboardInterrupt:
             terminal.note("stopped" if text else "stopped before the answer began; the question is forgotten")
             if kept:
@@ -166,26 +164,23 @@ class Chat:
             terminal.note(f"saved to {path}")
 
 
-def _pieces(event: "ReaderEvent") -> list[Piece]:
+def _kept(event: "ReaderEvent", recorder: "Recorder | None") -> list[Piece]:
+    """What an event adds to the turn: written down, and as the history will have it if the answer is cut off."""
     match event:
         case Delta(text=text, reasoning=reasoning):
+            if recorder:
+                recorder.add(text, reasoning=reasoning)
             return [Piece("reasoning" if reasoning else "text", text)]
-        case ToolStart():
-            return [Piece("call", json.dumps({"id": event.id, "name": event.name, "arguments": event.arguments}))]
-        case ToolEnd():
-            return [Piece("result", json.dumps({"id": event.id, "name": event.name, "content": event.result}))]
+        case ToolStart(id=id, name=name, arguments=arguments):
+            if recorder:
+                recorder.called(name, arguments, id=id)
+            return [Piece("call", json.dumps({"id": id, "name": name, "arguments": arguments}))]
+        case ToolEnd(id=id, name=name, result=result):
+            if recorder:
+                recorder.returned(name, result, id=id)
+            return [Piece("result", json.dumps({"id": id, "name": name, "content": result}))]
         case _:
             return []
-
-
-def _keep(recorder: "Recorder", event: "ReaderEvent") -> None:
-    match event:
-        case Delta(text=text, reasoning=reasoning):
-            recorder.add(text, reasoning=reasoning)
-        case ToolStart(id=id, name=name, arguments=arguments):
-            recorder.called(name, arguments, id=id)
-        case ToolEnd(id=id, name=name, result=result):
-            recorder.returned(name, result, id=id)
 
 
 def lines(*, stdin_is_a_document: bool = False) -> Iterator[str]:

@@ -6,24 +6,14 @@ from typing import Annotated
 
 import typer
 
-Files = Annotated[
-    list[str],
-    typer.Option(
-        "--file",
-        "-f",
-        metavar="PATH",
-        help="A file, a folder, a pattern in quotes, or - for standard input. May be repeated.",
-    ),
-]
-MaybeFiles = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--file",
-        "-f",
-        metavar="PATH",
-        help="A file, a folder, a pattern in quotes, or - for standard input. May be repeated.",
-    ),
-]
+_FILE = typer.Option(
+    "--file",
+    "-f",
+    metavar="PATH",
+    help="A file, a folder, a pattern in quotes, or - for standard input. May be repeated.",
+)
+Files = Annotated[list[str], _FILE]
+MaybeFiles = Annotated[list[str] | None, _FILE]
 Pages = Annotated[
     list[str] | None,
     typer.Option(

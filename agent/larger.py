@@ -18,7 +18,7 @@ from .overflow import (
     choose,
     plan_map,
 )
-from .prompt import Prompt
+from .prompt import Prompt, joined
 from .shelf import Shelf
 
 
@@ -54,7 +54,7 @@ class Larger:
     def __init__(
         self, shelf: Shelf, *, overflow: Overflow, window: int | None, reserve: int, most_windows: int = MOST_WINDOWS
     ):
-        self._shelf = shelf
+        self.shelf = shelf
         self._overflow = overflow
         self._window = window
         self._reserve = reserve
@@ -62,7 +62,7 @@ class Larger:
 
     @cached_property
     def _retriever(self) -> Retriever:
-        return Retriever(self._shelf.corpus, tokenizer=self._shelf.documents.tokenizer)
+        return Retriever(self.shelf.corpus, tokenizer=self.shelf.documents.tokenizer)
 
     def way(
         self, whole: Prompt, conversation: Sequence[ChatMessage], *, more: str, tools: int, model: str
@@ -87,8 +87,8 @@ class Larger:
             )
         question = conversation[-1]["content"]
         way, notes = self._overflow, ()
-        if way == "auto":
-            plan = self._plan(conversation, more, model)
+        plan = self._plan(conversation, more, model) if way in ("auto", "map") else None
+        if plan is not None and way == "auto":
             choice = choose(
                 question,
                 fits=False,
@@ -97,14 +97,14 @@ class Larger:
                 most_windows=self._most,
             )
             way, notes = choice.way, (choice.reason,)
-        if way == "map":
-            return Parts(self._plan(conversation, more, model), notes)
-        instructions = _joined(RETRIEVE_SYSTEM, more)
+        if plan is not None and way == "map":
+            return Parts(plan, notes)
+        instructions = joined(RETRIEVE_SYSTEM, more)
         selection = self._retriever.choose(
             conversation, window=self._window - tools, reserve=self._reserve, system=instructions
         )
         return Pages(
-            shelf=Shelf(selection.corpus, self._shelf.documents.tokenizer),
+            shelf=Shelf(selection.corpus, self.shelf.documents.tokenizer, selection.documents()),
             instructions=instructions,
             seen={name: tuple(numbers) for name, numbers in selection.seen.items()},
             notes=(*notes, selection.describe()),
@@ -113,18 +113,14 @@ class Larger:
     def _plan(self, conversation: Sequence[ChatMessage], more: str, model: str) -> MapPlan:
         assert self._window is not None
         return plan_map(
-            self._shelf.corpus,
+            self.shelf.corpus,
             conversation,
-            tokenizer=self._shelf.documents.tokenizer,
+            tokenizer=self.shelf.documents.tokenizer,
             window=self._window,
             reserve=self._reserve,
             model=model,
-            system=_joined(WINDOW_SYSTEM, more),
-            merge_system=_joined(MERGE_SYSTEM, more),
+            system=joined(WINDOW_SYSTEM, more),
+            merge_system=joined(MERGE_SYSTEM, more),
             store=KeptReplies(),
             measured=self._retriever.measured,
         )
-
-
-def _joined(*parts: str) -> str:
-    return "\n\n".join(part for part in parts if part)

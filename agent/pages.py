@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from .corpus.text import ranges
 from .errors import DocumentError
 
 if TYPE_CHECKING:
@@ -58,17 +59,6 @@ def only(document: "Document", numbers: set[int]) -> "Document":
             f"{document.name} was loaded without page {ranges(sorted(missing))}.", source=document.source
         )
     return type(document)(**{**dict(document), "pages": pages})
-
-
-def ranges(numbers: list[int]) -> str:
-    """[1, 2, 3, 7] -> '1-3, 7'."""
-    runs: list[list[int]] = []
-    for number in sorted(numbers):
-        if runs and number == runs[-1][1] + 1:
-            runs[-1][1] = number
-        else:
-            runs.append([number, number])
-    return ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)
 
 
 def _document(corpus: "Corpus", name: str, selection: str) -> "Document":

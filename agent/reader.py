@@ -23,7 +23,7 @@ from .larger import Larger, Pages, Parts
 from .llm.choose import chat_model
 from .overflow import MapResult, Overflow, Reply, run_map
 from .overflow.map import PARALLEL
-from .prompt import DocumentPart, Prompt, asked, build, instructions, measure
+from .prompt import DocumentPart, Prompt, asked, build, instructions, joined, measure
 from .quotes import CheckedQuote, QuoteChecker, check
 from .shelf import Shelf
 from .steps import Said, Steps, told
@@ -107,7 +107,7 @@ class LongReader(AsyncAsking, FnCallAgent):
         self.overflow: Overflow = overflow
         self._parallel = parallel
         self._system = system or instructions(calls_tools=getattr(self.llm, "calls_tools", True))
-        self._larger: dict[int, Larger] = {}
+        self._larger: Larger | None = None
         self._shelf = Shelf(corpus, self.tokenizer).with_files([str(file) for file in files or ()])
 
     @property
@@ -184,7 +184,7 @@ class LongReader(AsyncAsking, FnCallAgent):
                 raise ConfigError("Documents that are read in parts give no object: --overflow retrieve does.")
             yield from self._in_parts(way, question, conversation, generate)
             return
-        system = way.instructions if way else self._instructions(shelf, [more])
+        system = way.instructions if way else self._instructions(shelf, more)
         shelf = way.shelf if way else shelf
         # A server that lets the model write nothing but the object lets it call no tool either: with tools, only the
         # second attempt is made so.
@@ -248,17 +248,17 @@ class LongReader(AsyncAsking, FnCallAgent):
     def _run(self, messages: list[Message], lang: str = "en", **kwargs: Any) -> Iterator[list[Message]]:
         """Qwen-Agent's own way in: the last message it yields ends with the pages that have the answer's words."""
         shelf = self._shelf.with_files(extract_files_from_messages(messages, include_images=False))
-        system = [text_of(message) for message in messages if message.role == SYSTEM]
+        more = joined(*(text_of(message) for message in messages if message.role == SYSTEM))
         conversation = [from_message(message) for message in messages if message.role != SYSTEM]
-        way = self._way(shelf, conversation, "\n\n".join(system))
+        way = self._way(shelf, conversation, more)
         if isinstance(way, Parts):
             for event in self._in_parts(way, conversation[-1]["content"], conversation, kwargs):
                 if isinstance(event, Answer):
                     yield [Message(ASSISTANT, event.markdown)]
             return
-        told_first = way.instructions if way else self._instructions(shelf, system)
+        system = way.instructions if way else self._instructions(shelf, more)
         shelf = way.shelf if way else shelf
-        steps = self._steps(shelf, told_first, kwargs)
+        steps = self._steps(shelf, system, kwargs)
         with closing(steps.run(conversation)) as events:
             for event in events:
                 if isinstance(event, Said):
@@ -281,9 +281,10 @@ class LongReader(AsyncAsking, FnCallAgent):
         """What is done about documents that are larger than the window; None if they are not, or it is an error."""
         if self.overflow == "error" or not shelf.corpus.documents:
             return None
-        if (larger := self._larger.get(id(shelf))) is None:
+        larger = self._larger
+        if larger is None or larger.shelf is not shelf:
             larger = Larger(shelf, overflow=self.overflow, window=self.window, reserve=self.max_tokens)
-            self._larger = {id(shelf): larger}
+            self._larger = larger
         whole = measure(shelf.documents, conversation, **self._frame(shelf, more))
         tools = sum(self.tokenizer.counts([described(self.functions)]))
         return larger.way(whole, conversation, more=more, tools=tools, model=self.model_name)
@@ -308,14 +309,13 @@ class LongReader(AsyncAsking, FnCallAgent):
         return {
             "window": self.window,
             "reserve": self.max_tokens,
-            "system": self._instructions(shelf, [more]),
+            "system": self._instructions(shelf, more),
             "functions": self.functions,
         }
 
-    def _instructions(self, shelf: Shelf, more: Sequence[str]) -> str:
+    def _instructions(self, shelf: Shelf, more: str) -> str:
         """The system message: ours where there are documents, then the user's."""
-        ours = [self._system] if shelf.corpus.documents else []
-        return "\n\n".join(part for part in [*ours, *more] if part)
+        return joined(self._system if shelf.corpus.documents else "", more)
 
     def _checked(
         self, events: Generator[Event, None, None], quotes: list[CheckedQuote]

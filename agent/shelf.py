@@ -19,11 +19,14 @@ class Shelf:
     Args:
         corpus: None for no documents at all.
         tokenizer: counts the documents.
+        documents: as they stand in prompts, if they are counted already.
     """
 
-    def __init__(self, corpus: "Corpus | None", tokenizer: Tokenizer):
+    def __init__(self, corpus: "Corpus | None", tokenizer: Tokenizer, documents: DocumentPart | None = None):
         from .corpus import Corpus
 
+        if documents is not None:
+            self.documents = documents
         self.corpus = corpus if corpus is not None else Corpus(documents=())
         self._tokenizer = tokenizer
         self._latest: tuple[tuple[str, ...], Shelf] | None = None

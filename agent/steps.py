@@ -112,14 +112,7 @@ class Steps:
         self.response += [message for message in output if not message.function_call]
 
     def _request(self, *, may_call: bool) -> Generator[Step, None, list[Message]]:
-        prompt = build(
-            self.shelf.documents,
-            [*self._conversation, *self.turns],
-            window=self.window,
-            reserve=self.max_tokens,
-            system=self.system,
-            functions=self._functions,
-        )
+        prompt = build(self.shelf.documents, [*self._conversation, *self.turns], **self._frame)
         return (yield from self.send(prompt, may_call=may_call))
 
     def send(self, prompt: Prompt, *, may_call: bool = False) -> Generator[Step, None, list[Message]]:
@@ -174,14 +167,8 @@ class Steps:
         """The results as messages; one that the window has no room for is replaced by words that say so."""
         results = [Message(FUNCTION, end.result, name=end.name, extra={"function_id": end.id}) for end in ends]
         while True:
-            prompt = measure(
-                self.shelf.documents,
-                [*self._conversation, *self.turns, *map(as_turn, results)],
-                window=self.window,
-                reserve=self.max_tokens,
-                system=self.system,
-                functions=self._functions,
-            )
+            turns = [*self._conversation, *self.turns, *map(as_turn, results)]
+            prompt = measure(self.shelf.documents, turns, **self._frame)
             if prompt.fits:
                 return results
             longest = max(results, key=lambda result: len(result.content))
@@ -212,6 +199,16 @@ class Steps:
 
     def _messages(self) -> list[Message]:
         return list(map(as_message, (*self._conversation, *self.turns)))
+
+    @property
+    def _frame(self) -> dict[str, Any]:
+        """What a prompt has around documents and conversation, as `build` takes it."""
+        return {
+            "window": self.window,
+            "reserve": self.max_tokens,
+            "system": self.system,
+            "functions": self._functions,
+        }
 
     @property
     def _functions(self) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from qwen_agent.llm.schema import ASSISTANT, FUNCTION, USER, Message
+from qwen_agent.llm.schema import ASSISTANT, FUNCTION, Message
 from qwen_agent.utils.utils import extract_text_from_message
 
 from .citations import without_sources
@@ -15,11 +15,8 @@ def as_message(turn: ChatMessage) -> Message:
 
 
 def as_turn(message: Message) -> ChatMessage:
-    """A message of the model or of a tool without what only concerns its making."""
-    turn = ChatMessage(
-        role=FUNCTION if message.role == FUNCTION else ASSISTANT,
-        content=text_of(message),
-    )
+    """A message as a turn, without what only concerns its making."""
+    turn = ChatMessage(role=message.role, content=text_of(message))  # type: ignore[typeddict-item]
     if message.function_call:
         turn["function_call"] = {"name": message.function_call.name, "arguments": message.function_call.arguments}
     if message.role == FUNCTION and message.name:
@@ -30,15 +27,10 @@ def as_turn(message: Message) -> ChatMessage:
 
 
 def from_message(message: Message) -> ChatMessage:
-    """A message of Qwen-Agent's as a turn, an answer of ours without the line of pages under it."""
-    text = text_of(message)
-    turn = ChatMessage(role=message.role, content=without_sources(text) if message.role == ASSISTANT else text)  # type: ignore[typeddict-item]
-    if message.function_call:
-        turn["function_call"] = {"name": message.function_call.name, "arguments": message.function_call.arguments}
-    if message.role not in (USER, ASSISTANT) and message.name:
-        turn["name"] = message.name
-    if function_id := (message.extra or {}).get("function_id"):
-        turn["extra"] = {"function_id": function_id}
+    """A message of somebody's conversation as a turn, an answer of ours without the line of pages under it."""
+    turn = as_turn(message)
+    if message.role == ASSISTANT:
+        turn["content"] = without_sources(turn["content"])
     return turn
 
 

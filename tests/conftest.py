@@ -25,42 +25,6 @@ def pytest_unconfigure() -> None:
     shutil.rmtree(_HF_HOME, ignore_errors=True)
 
 
-# Files that one process runs, one after the other: their tests have a fixture in common that takes half a minute or
-# more to make, and vLLM takes all cores.
-_TOGETHER = {
-    "tests/serving/test_blog_examples.py": "vLLM",
-    "tests/serving/test_launch.py": "vLLM",
-    "tests/serving/test_chat_served.py": "vLLM",
-    "tests/serving/test_vllm_plugin.py": "vLLM",
-    "tests/serving/test_vllm_parallel.py": "vLLM",
-    "tests/serving/test_kv_disk.py": "vLLM",
-    "tests/test_readme.py": "the handbook",
-    "tests/test_docs.py": "the handbook",
-}
-
-
-def _group(nodeid: str) -> str:
-    file = nodeid.partition("::")[0]
-    return _TOGETHER.get(file, file)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The groups go first: they take longest, and no process should be left alone with one at the end."""
-    items.sort(key=lambda item: item.nodeid.partition("::")[0] not in _TOGETHER)
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """With `pytest -n 2`: a file, or a group of them, is run by one process."""
-    from xdist.scheduler import LoadScopeScheduling
-
-    class Files(LoadScopeScheduling):
-        def _split_scope(self, nodeid: str) -> str:
-            return _group(nodeid)
-
-    return Files(config, log)
-
-
 @pytest.fixture(scope="session")
 def model_cache() -> Path:
     """A cache folder with the default model, fetched and converted once a machine. Only this uses a network."""

@@ -5,9 +5,9 @@ import json
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from ...serving.store import Store, cache_dir
+from ..kept_models import KeptModels
 from .document import OutlineEntry, Page
 from .formats import Format, ParseOptions
 
@@ -28,22 +28,11 @@ class Parsed(BaseModel):
     warnings: tuple[str, ...]
 
 
-class DocumentCache:
+class DocumentCache(KeptModels[Parsed]):
     """Of whole documents only: one with pages that could not be read is parsed again the next time."""
 
     def __init__(self) -> None:
-        self._store = Store(cache_dir() / "documents", max_bytes=_MAX_BYTES, suffix=".json")
-
-    def get(self, key: str) -> Parsed | None:
-        data = self._store.get(key)
-        try:
-            return Parsed.model_validate_json(data) if data is not None else None
-        except ValidationError:  # written by a version whose author forgot to count up `_REVISION`
-            return None
-
-    def put(self, key: str, parsed: Parsed) -> None:
-        """Raises OSError where the disk is full or not writable."""
-        self._store.put(key, parsed.model_dump_json().encode())
+        super().__init__(Parsed, "documents", max_bytes=_MAX_BYTES)
 
 
 def key_of(sha256: str, found: Format, options: ParseOptions, tokenizer: str) -> str:

@@ -5,9 +5,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pydantic import ValidationError
-
-from ...serving.store import Store, cache_dir
+from ..kept_models import KeptModels
 from ..prompt import ChatMessage
 from .events import Reply
 
@@ -16,22 +14,11 @@ _REVISION = 1
 _MAX_BYTES = 256 << 20
 
 
-class KeptReplies:
+class KeptReplies(KeptModels[Reply]):
     """Under the hash of the whole prompt, the model's name and its settings: anything that could change the answer."""
 
     def __init__(self) -> None:
-        self._store = Store(cache_dir() / "windows", max_bytes=_MAX_BYTES, suffix=".json")
-
-    def get(self, key: str) -> Reply | None:
-        data = self._store.get(key)
-        try:
-            return Reply.model_validate_json(data) if data is not None else None
-        except ValidationError:  # written by a version whose author forgot to count up `_REVISION`
-            return None
-
-    def put(self, key: str, reply: Reply) -> None:
-        """Raises OSError where the disk is full or not writable."""
-        self._store.put(key, reply.model_dump_json().encode())
+        super().__init__(Reply, "windows", max_bytes=_MAX_BYTES)
 
 
 def key_of(messages: Sequence[ChatMessage], *, model: str, settings: Mapping[str, Any]) -> str:

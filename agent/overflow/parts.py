@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..corpus.text import ranges
 from ..errors import ConfigError
-from ..pages import only, ranges
+from ..pages import only
 from ..prompt import ChatMessage, DocumentPart, DocumentShare, frame_tokens, overhead, page_tokens, pieces
 from ..tokens import Tokenizer
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from ..control import encodable
-from ..pages import ranges
+from ..corpus.text import ranges
 
 if TYPE_CHECKING:
     from ..corpus import Document

@@ -3,8 +3,9 @@
 import pytest
 
 from corpora import corpus, document
+from longread.agent.corpus.text import ranges
 from longread.agent.errors import DocumentError
-from longread.agent.pages import ranges, select
+from longread.agent.pages import select
 
 ONE = corpus(document("book", *(f"page {i}" for i in range(1, 11))))
 TWO = corpus(*ONE.documents, document("notes", "a", "b"))
