@@ -260,6 +260,27 @@ def as_json(reader: "LongReader", answer: "Answer") -> dict[str, Any]:
     }
 
 
+def write_highlights(reader: "LongReader", answer: "Answer", path: Path, *, password: str | None) -> None:
+    """Write copies of the PDFs with an answer's quotes highlighted, and say where, and which are not.
+
+    Raises:
+        DocumentError: nothing was highlighted, or a file could not be written.
+    """
+    from .highlight import highlight
+
+    done = highlight(reader.corpus, answer.quotes, path, question=answer.question, password=password)
+    for missed in done.missed:
+        terminal.note(f"not highlighted, as {missed.reason}: “{' '.join(missed.quote.text.split())}”")
+    if not done.files:
+        raise DocumentError(
+            f"{path} was not written: "
+            + ("none of the answer's quotes was found." if answer.quotes else "the answer quotes nothing."),
+            source=str(path),
+        )
+    for file in done.files:
+        terminal.note(f"{file.path}: {len(file.quotes)} quote{'s' * (len(file.quotes) != 1)} highlighted")
+
+
 def page_ranges(loaded: Corpus) -> dict[str, list[tuple[str, int]]]:
     """For each document with more pages than ten: up to ten stretches of pages, and the tokens of each."""
     table: dict[str, list[tuple[str, int]]] = {}

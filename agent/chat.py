@@ -114,6 +114,7 @@ class Chat:
                     citations=answer.citations,
                     usage=answer.usage,
                     finish_reason=answer.finish_reason,
+                    extra=answer.model_dump(include={"quotes", "unknown_citations", "notes", "pages_seen"}),
                 )
             self.history = list(answer.history)
             self.transcript.append((question, answer.markdown))

@@ -6,9 +6,9 @@ longest verbatim runs first. What is found that way is marked as found by lookup
 
 import math
 import re
+import threading
 from collections import Counter
 from collections.abc import Iterable
-from functools import cached_property
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
@@ -93,14 +93,24 @@ class PageIndex:
 
     def __init__(self, corpus: "Corpus"):
         self._corpus = corpus
+        self._made: list[tuple[str, int, str, str]] | None = None
+        self._making = threading.Lock()
 
-    @cached_property
+    def prepare(self) -> None:
+        """Read the pages now. Otherwise the first answer's lookup does."""
+        with self._making:
+            if self._made is None:
+                self._made = [
+                    (document.name, page.number, page.label, f" {' '.join(_words(page.text))} ")
+                    for document in self._corpus.documents
+                    for page in document.pages
+                ]
+
+    @property
     def _pages(self) -> list[tuple[str, int, str, str]]:
-        return [
-            (document.name, page.number, page.label, f" {' '.join(_words(page.text))} ")
-            for document in self._corpus.documents
-            for page in document.pages
-        ]
+        self.prepare()
+        assert self._made is not None
+        return self._made
 
     def lookup(self, answer: str, question: str = "", *, limit: int = 3) -> tuple[Citation, ...]:
         """The pages that have the answer's words, best first; none when no page has a run of them worth showing.

@@ -14,6 +14,7 @@ from .cli_options import (
     Approve,
     Device,
     Files,
+    Highlight,
     Jobs,
     Layout,
     MaxTokens,
@@ -143,6 +144,7 @@ def ask(
     schema: Annotated[
         Path | None, typer.Option("--schema", metavar="FILE", help="A JSON schema that the answer is to fit.")
     ] = None,
+    highlight: Highlight = None,
     overflow: OverflowWay = Ways.error,
     tool: ToolNames = None,
     mcp: Mcp = None,
@@ -164,9 +166,9 @@ def ask(
 ) -> None:
     """Ask one question and leave.
 
-    The answer goes to standard output, all else to standard error. Exit code 0: answered; 1: it could not be, and why
-    is on standard error; 2: a setting or an option is wrong; 3: with --strict, answered with something that is not
-    verified; 130: interrupted.
+    The answer goes to standard output, all else to standard error. Exit code 0: answered; 1: it could not be, or
+    --highlight wrote nothing, and why is on standard error; 2: a setting or an option is wrong; 3: with --strict,
+    answered with something that is not verified; 130: interrupted.
 
     agent ask 'Who signed it?' --file contracts/ --json
     """
@@ -176,6 +178,8 @@ def ask(
             temperature=temperature, device=device, layout=layout, ocr=ocr, jobs=jobs,
         )  # fmt: skip
         from . import assemble, terminal
+        from .errors import ConfigError
+        from .highlight import check_target
         from .tool_choice import ToolChoice, servers
 
         question = assemble.read_question(question, context.args, file)
@@ -187,6 +191,10 @@ def ask(
             fits = assemble.dry_run(config, file, question, as_json=as_json, tools=tools, **sources)
             raise typer.Exit(0 if fits else 1)
         wanted = assemble.read_schema(schema)
+        if highlight:
+            if schema:
+                raise ConfigError("--highlight and --schema: an object quotes nothing.")
+            check_target(highlight)
         with servers(tools) as more_tools:
             reader = assemble.reader(
                 config, file, tools=tools, more_tools=more_tools, overflow=overflow.value, **sources
@@ -194,11 +202,13 @@ def ask(
             if as_json:
                 answer = reader.ask(question, schema=wanted)
                 print(json.dumps(assemble.as_json(reader, answer), ensure_ascii=False, indent=2))
-                raise typer.Exit(3 if strict and not answer.verified else 0)
-            with terminal.AnswerView(markdown=sys.stdout.isatty()) as view:
-                answer = reader.ask(question, schema=wanted, on_event=view)
-            console = terminal.out if sys.stdout.isatty() else terminal.err
-            console.print(terminal.footer(answer, reader.corpus))
+            else:
+                with terminal.AnswerView(markdown=sys.stdout.isatty()) as view:
+                    answer = reader.ask(question, schema=wanted, on_event=view)
+                console = terminal.out if sys.stdout.isatty() else terminal.err
+                console.print(terminal.footer(answer, reader.corpus))
+            if highlight:
+                assemble.write_highlights(reader, answer, highlight, password=password)
             raise typer.Exit(3 if strict and not answer.verified else 0)
 
 

@@ -78,4 +78,12 @@ Mcp = Annotated[
     typer.Option("--mcp", metavar="FILE", help="MCP servers whose tools it may call, too: the usual mcpServers JSON."),
 ]
 NoTools = Annotated[bool, typer.Option("--no-tools", help="Let the model call no tools.")]
+Highlight = Annotated[
+    Path | None,
+    typer.Option(
+        "--highlight",
+        metavar="OUT.pdf",
+        help="Write a copy of the PDF with the answer's quotes highlighted; of several, OUT-NAME.pdf each.",
+    ),
+]
 Approve = Annotated[bool, typer.Option("--approve", help="Ask before each call of a tool.")]

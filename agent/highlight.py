@@ -102,7 +102,7 @@ def highlight(
         raise DocumentError(f"Only PDFs can be highlighted: {kinds}.", source=corpus[others[0]].source)
     targets = {name: target if len(found) == 1 else target.with_stem(f"{target.stem}-{name}") for name in found}
     for each in targets.values():
-        _check(each)
+        check_target(each)
     written: list[tuple[Path, HighlightedFile]] = []
     with contextlib.ExitStack() as scratch:
         for name, of_document in found.items():
@@ -126,7 +126,13 @@ def highlight(
     return Highlights(files=tuple(file for _, file in written), missed=tuple(missed))
 
 
-def _check(target: Path) -> None:
+def check_target(path: str | Path) -> None:
+    """Whether copies may be written there, for those who ask before there are quotes.
+
+    Raises:
+        DocumentError: the name is no PDF's, a file is there already, or the folder is not.
+    """
+    target = Path(path).expanduser()
     if target.suffix.lower() != ".pdf":
         raise DocumentError(f"{target} is no name for a PDF: let it end in .pdf.", source=str(target))
     if target.exists() or target.is_symlink():

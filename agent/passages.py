@@ -7,6 +7,7 @@ Nearly is measured on words, see `Passages.near`.
 
 import math
 import re
+import threading
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -83,6 +84,7 @@ class Passages:
         self._forms: dict[tuple[int, int], tuple[NormalText, ...]] = {}
         self._compared: dict[tuple[int, int], tuple[list[str], list[tuple[int, int]]]] = {}
         self._postings: dict[str, list[tuple[int, int]]] | None = None
+        self._indexing = threading.Lock()
 
     @cached_property
     def numbers(self) -> dict[tuple[str, int], tuple[int, int]]:
@@ -180,9 +182,10 @@ class Passages:
 
     def prepare(self) -> dict[str, list[tuple[int, int]]]:
         """The pages of each word. Made when first needed, or while a model reads: seconds for a million tokens."""
-        if self._postings is None:
-            self._postings = self._index()
-        return self._postings
+        with self._indexing:
+            if self._postings is None:
+                self._postings = self._index()
+            return self._postings
 
     def _index(self) -> dict[str, list[tuple[int, int]]]:
         postings: dict[str, list[tuple[int, int]]] = defaultdict(list)

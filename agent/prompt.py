@@ -252,5 +252,5 @@ def _too_long(prompt: Prompt, window: int, reserve: int) -> str:
         f"(a window of {window:,} less {reserve:,} kept for the answer). Nothing was cut. "
         f"Take away {prompt.tokens - (window - reserve):,} tokens or more ({largest.name} has {largest.tokens:,}): "
         "choose pages (--dry-run shows what a range takes, --pages chooses it), give fewer files, or use a model with "
-        "a larger window (agent models)."
+        "a larger window (agent models). --overflow auto finds the pages that matter, or reads everything in parts."
     )

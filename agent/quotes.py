@@ -7,8 +7,9 @@
 - unverified: no page says anything like it.
 """
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, computed_field
 
@@ -116,6 +117,12 @@ class QuoteChecker:
 
     def _check(self, claim: Claim) -> CheckedQuote:
         return self._lookup.check(claim, self._answer[claim.start : claim.end])
+
+
+def tally(statuses: Iterable[str]) -> str:
+    """How many quotes are of each status, as "2 verified, 1 moved"; empty without any."""
+    counts = Counter(statuses)
+    return ", ".join(f"{counts[status]} {status}" for status in get_args(Status) if counts[status])
 
 
 def check(answer: str, corpus: "Corpus", passages: Passages | None = None) -> tuple[CheckedQuote, ...]:

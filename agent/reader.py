@@ -257,8 +257,7 @@ class LongReader(AsyncAsking, FnCallAgent):
                     yield [Message(ASSISTANT, event.markdown)]
             return
         system = way.instructions if way else self._instructions(shelf, more)
-        shelf = way.shelf if way else shelf
-        steps = self._steps(shelf, system, kwargs)
+        steps = self._steps(way.shelf if way else shelf, system, kwargs)
         with closing(steps.run(conversation)) as events:
             for event in events:
                 if isinstance(event, Said):
@@ -322,6 +321,8 @@ class LongReader(AsyncAsking, FnCallAgent):
     ) -> Generator[Event | CitationChecked, None, None]:
         """The events, and each quote of the answer as soon as it has been looked up; `quotes` has them at the end."""
         checker = QuoteChecker(self.corpus, self._shelf.passages)
+        if getattr(self.llm, "concurrent", False):  # a model in this process would have to wait for the interpreter
+            self._shelf.prepare()
         with closing(events):
             for event in events:
                 yield event

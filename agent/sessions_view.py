@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from rich.markdown import Markdown
 
 from . import terminal
-from .sessions.export import as_json, how_it_ended
+from .sessions.export import as_json, how_it_ended, quotes_of
 from .sessions.records import Hit, Summary, TurnRecord
 
 _NAMED = 3  # documents of a conversation that a list names
@@ -84,6 +84,8 @@ def _footer(turn: TurnRecord) -> str:
     pages = dict.fromkeys(f"[{c['document']}:{c['page']}]" for c in turn.citations if {"document", "page"} <= c.keys())
     if pages:
         parts.append(f"pages {' '.join(pages)}")
+    if quotes := quotes_of(turn):
+        parts.append(f"quotes: {quotes}")
     return ", ".join(parts)
 
 

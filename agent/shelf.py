@@ -1,5 +1,6 @@
 """A corpus as a reader holds it: the documents as they stand in prompts, and the index to look answers up in."""
 
+import threading
 from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -29,6 +30,10 @@ class Shelf:
             self.documents = documents
         self.corpus = corpus if corpus is not None else Corpus(documents=())
         self._tokenizer = tokenizer
+        self.passages = Passages(self.corpus)
+        """The pages as quotes are looked up in them."""
+        self.index = PageIndex(self.corpus)
+        self._preparing: threading.Thread | None = None
         self._latest: tuple[tuple[str, ...], Shelf] | None = None
 
     @cached_property
@@ -37,14 +42,16 @@ class Shelf:
             return DocumentPart(text="", shares=(), tokenizer=self._tokenizer)
         return DocumentPart.of(self.corpus, self._tokenizer)
 
-    @cached_property
-    def passages(self) -> Passages:
-        """The pages as quotes are looked up in them."""
-        return Passages(self.corpus)
+    def prepare(self) -> None:
+        """Begin to index the pages, in a thread of its own: it takes seconds for a million tokens, which are over when
+        a server has read them."""
+        if self._preparing is None:
+            self._preparing = threading.Thread(target=self._prepare, name="longread-index", daemon=True)
+            self._preparing.start()
 
-    @cached_property
-    def index(self) -> PageIndex:
-        return PageIndex(self.corpus)
+    def _prepare(self) -> None:
+        self.index.prepare()
+        self.passages.prepare()
 
     def with_files(self, files: Sequence[str]) -> "Shelf":
         """This one, and these files. The same files as the last time are not read again.

@@ -3,7 +3,6 @@
 import os
 import re
 import sys
-from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +20,7 @@ from .citations import sources
 from .control import encodable
 from .events import Note, ToolEnd, ToolStart
 from .overflow.events import MapPlanned, Merging, Retrying, Warned, WindowDone, WindowStarted
+from .quotes import tally
 
 if TYPE_CHECKING:
     from .answer import Answer, ReaderEvent
@@ -301,8 +301,7 @@ def footer(answer: "Answer", corpus: "Corpus") -> RenderableType:
             Text(printable(f"{sign} “{shown}” "), style=style) + Text(printable(str(quote)), style=style + link)
         )
     if answer.quotes:
-        counts = Counter(quote.status for quote in answer.quotes)
-        lines.append(Text("Quotes: " + ", ".join(f"{counts[status]} {status}" for status in _MARKS if counts[status])))
+        lines.append(Text(f"Quotes: {tally(quote.status for quote in answer.quotes)}"))
     if cited := [str(citation) for citation in answer.citations if citation.found_by == "model"]:
         lines.append(Text(f"Cited by the model: {' '.join(cited)}", style="cyan"))
     lines.append(Text(sources(answer.citations), style="cyan"))

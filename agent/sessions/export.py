@@ -6,6 +6,7 @@ from typing import Any, Literal, get_args
 
 from ..control import encodable
 from ..errors import SessionError
+from ..quotes import tally
 from .messages import text_of
 from .records import Summary, TurnRecord
 
@@ -53,6 +54,8 @@ def _markdown(summary: Summary, turns: Sequence[TurnRecord]) -> str:
         if turn.citations:
             named = dict.fromkeys(_citation(citation) for citation in turn.citations)
             parts.append(f"Pages: {' '.join(named)}")
+        if quotes := quotes_of(turn):
+            parts.append(f"Quotes: {quotes}")
         if note := how_it_ended(turn):
             parts.append(f"*{note}*")
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -68,6 +71,11 @@ def how_it_ended(turn: TurnRecord) -> str:
         case "failed":
             return f"Cut off: {turn.error or 'an error'}"
     return "Cut off at its token limit." if turn.finish_reason == "length" else ""
+
+
+def quotes_of(turn: TurnRecord) -> str:
+    """How many of an answer's quotes were verified, and so on."""
+    return tally(quote["status"] for quote in turn.extra.get("quotes", ()))
 
 
 def _document(document: dict[str, Any]) -> str:

@@ -1,8 +1,10 @@
 """Quotes of an answer, from the stream to the terminal: each is looked up, and what is wrong with it is said."""
 
 import json
+import threading
 from pathlib import Path
 
+import pymupdf
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -97,3 +99,54 @@ def test_strict(scripted_server: ScriptedServer, tmp_path: Path, text: str, code
 def test_a_click_leads_to_the_page():
     assert page_url(BOOK, "book", 2) == f"{(Path.cwd() / 'book.pdf').as_uri()}#page=2"
     assert page_url(BOOK, None, None) is None
+
+
+HANDBOOK = Path(__file__).parents[2] / "examples" / "handbook.pdf"
+
+
+def highlight(server: ScriptedServer, target: Path, *arguments: str) -> Result:
+    command = ["ask", "Is it perfect?", "-f", str(HANDBOOK), "--server", server.url, "--highlight", str(target)]
+    return CliRunner().invoke(app, [*command, *arguments])
+
+
+def test_a_copy_with_the_quotes_highlighted(scripted_server: ScriptedServer, tmp_path: Path):
+    scripted_server.default = Reply.text(f'No: "A long window is not perfect attention." [handbook:8] {INVENTED}')
+    result = highlight(scripted_server, tmp_path / "out.pdf")
+    assert result.exit_code == 0, result.stderr
+    assert f"{tmp_path / 'out.pdf'}: 1 quote highlighted" in result.stderr
+    assert "not highlighted, as no page has it: “decoding is cheap on every machine there is”" in result.stderr
+    with pymupdf.open(tmp_path / "out.pdf") as file:
+        [found] = [page.number for page in file if list(page.annots(types=[pymupdf.PDF_ANNOT_HIGHLIGHT]))]
+    assert found == 7
+    again = highlight(scripted_server, tmp_path / "out.pdf")
+    assert (again.exit_code, len(scripted_server.chats)) == (1, 1), (
+        "a name that is taken is said before the model reads"
+    )
+    assert "is there already" in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [("It does not say.", "the answer quotes nothing"), (INVENTED, "none of the answer's quotes was found")],
+)
+def test_nothing_to_highlight(scripted_server: ScriptedServer, tmp_path: Path, text: str, reason: str):
+    scripted_server.default = Reply.text(text)
+    result = highlight(scripted_server, tmp_path / "out.pdf", "--json")
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)["text"] == text
+    assert f"out.pdf was not written: {reason}" in result.stderr
+    assert not (tmp_path / "out.pdf").exists()
+
+
+def test_pages_are_indexed_while_the_server_reads(scripted_server: ScriptedServer, endpoint: Endpoint):
+    reader = LongReader(BOOK, endpoint())
+    indexed = threading.Event()
+    prepare = reader._shelf.passages.prepare
+    reader._shelf.passages.prepare = lambda: (prepare(), indexed.set())[0]  # type: ignore[method-assign]
+
+    def reply(_: object) -> Reply:
+        assert indexed.wait(30)
+        return Reply.text(TRUE)
+
+    scripted_server.default = reply
+    assert reader.ask("What does it say?").quotes[0].status == "verified"

@@ -34,7 +34,9 @@ def id() -> str:
         turn.returned("search", "57,344")
         turn.add("It takes **57,344** bytes [book:1].")
         usage = {"prompt_tokens": 1100, "output_tokens": 3}
-        turn.finish(citations=[{"document": "book", "page": 1}], usage=usage, finish_reason="length")
+        quotes = [{"status": status} for status in ("unverified", "verified", "verified")]
+        citations = [{"document": "book", "page": 1}]
+        turn.finish(citations=citations, usage=usage, finish_reason="length", extra={"quotes": quotes})
         turn = session.begin("合同?")
         turn.add("Hal\x9b31m")
         turn.stop()
@@ -68,7 +70,8 @@ def test_one_shown(id: str) -> None:
     assert result.exit_code == 0, result.output
     for part in (
         "book.pdf", "› How many [31mbytes?", 'search {"query": "bytes"}', "It takes **57,344** bytes [book:1].",
-        "Cut off at its token limit.", "prompt 1,100 tokens, answer 3 tokens", "pages [book:1]", "› 合同?", "Hal31m",
+        "Cut off at its token limit.", "prompt 1,100 tokens, answer 3 tokens", "pages [book:1]",
+        "quotes: 2 verified, 1 unverified", "› 合同?", "Hal31m",
         "Cut off: interrupted.",
     ):  # fmt: skip
         assert part in result.stdout

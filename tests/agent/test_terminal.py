@@ -11,6 +11,7 @@ import pexpect
 import pyte
 import pytest
 
+from longread.agent.sessions import Sessions
 from scripted_server import Reply, ScriptedServer
 
 AGENT = str(Path(sys.executable).with_name("agent"))
@@ -121,7 +122,7 @@ def test_ctrl_d_leaves(chat: Callable[..., Terminal]) -> None:
 def test_a_conversation_that_is_gone_on_with(scripted_server: ScriptedServer, chat: Callable[..., Terminal]) -> None:
     scripted_server.script(
         Reply.calls(("search", {"query": "bytes"})),
-        Reply.text("It takes 57,344 bytes."),
+        Reply.text('It "takes 57,344 bytes" [book:1].'),
         Reply.text("word " * 400, pieces=400, pause=0.05),
         Reply.text("As I said."),
     )
@@ -145,6 +146,10 @@ def test_a_conversation_that_is_gone_on_with(scripted_server: ScriptedServer, ch
     cut = after[len(before) + 2]["content"]
     assert cut.startswith("word word word")
     assert cut.endswith("\n\n[cut off here]")
+    with Sessions() as sessions:
+        [kept] = sessions.list()
+        _, turns = sessions.read(kept.id)
+    assert [quote["status"] for quote in turns[0].extra["quotes"]] == ["verified"]
 
 
 def test_a_file_that_has_changed_and_one_that_is_not_named(
