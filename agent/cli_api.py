@@ -14,9 +14,11 @@ from .cli_options import (
     Model,
     NoTools,
     Ocr,
+    OverflowWay,
     Server,
     Temperature,
     ToolNames,
+    Ways,
     Window,
 )
 from .faults import errors
@@ -60,6 +62,7 @@ def api(
     max_storage: Annotated[
         float, typer.Option("--max-storage", metavar="GIB", min=0, help="Of all files together.")
     ] = 10,
+    overflow: OverflowWay = Ways.error,
     tool: ToolNames = None,
     no_tools: NoTools = False,
     server: Server = None,
@@ -99,6 +102,7 @@ def api(
             name=name,
             key=key,
             cors=tuple(cors or ()),
+            overflow=overflow.value,
             tools=ToolChoice(tuple(tool or ()), none=no_tools),
             limits=Limits(
                 answers=max_answers,

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 from .conversation import ChatMessage
 from .errors import ConfigError
@@ -14,7 +13,6 @@ from .overflow import (
     KeptReplies,
     MapPlan,
     Overflow,
-    Retriever,
     choose,
     plan_map,
 )
@@ -43,7 +41,7 @@ class Parts:
 
 
 class Larger:
-    """Decides for one corpus.
+    """Decides for one question.
 
     Args:
         window: tokens of prompt and answer; None: not known.
@@ -59,10 +57,6 @@ class Larger:
         self._window = window
         self._reserve = reserve
         self._most = most_windows
-
-    @cached_property
-    def _retriever(self) -> Retriever:
-        return Retriever(self.shelf.corpus, tokenizer=self.shelf.documents.tokenizer)
 
     def way(
         self, whole: Prompt, conversation: Sequence[ChatMessage], *, more: str, tools: int, model: str
@@ -92,7 +86,7 @@ class Larger:
             choice = choose(
                 question,
                 fits=False,
-                matches=self._retriever.matches(question),
+                matches=self.shelf.retriever.matches(question),
                 windows=len(plan.windows),
                 most_windows=self._most,
             )
@@ -100,7 +94,7 @@ class Larger:
         if plan is not None and way == "map":
             return Parts(plan, notes)
         instructions = joined(RETRIEVE_SYSTEM, more)
-        selection = self._retriever.choose(
+        selection = self.shelf.retriever.choose(
             conversation, window=self._window - tools, reserve=self._reserve, system=instructions
         )
         return Pages(
@@ -122,5 +116,5 @@ class Larger:
             system=joined(WINDOW_SYSTEM, more),
             merge_system=joined(MERGE_SYSTEM, more),
             store=KeptReplies(),
-            measured=self._retriever.measured,
+            measured=self.shelf.retriever.measured,
         )

@@ -107,7 +107,6 @@ class LongReader(AsyncAsking, FnCallAgent):
         self.overflow: Overflow = overflow
         self._parallel = parallel
         self._system = system or instructions(calls_tools=getattr(self.llm, "calls_tools", True))
-        self._larger: Larger | None = None
         self._shelf = Shelf(corpus, self.tokenizer).with_files([str(file) for file in files or ()])
 
     @property
@@ -280,10 +279,7 @@ class LongReader(AsyncAsking, FnCallAgent):
         """What is done about documents that are larger than the window; None if they are not, or it is an error."""
         if self.overflow == "error" or not shelf.corpus.documents:
             return None
-        larger = self._larger
-        if larger is None or larger.shelf is not shelf:
-            larger = Larger(shelf, overflow=self.overflow, window=self.window, reserve=self.max_tokens)
-            self._larger = larger
+        larger = Larger(shelf, overflow=self.overflow, window=self.window, reserve=self.max_tokens)
         whole = measure(shelf.documents, conversation, **self._frame(shelf, more))
         tools = sum(self.tokenizer.counts([described(self.functions)]))
         return larger.way(whole, conversation, more=more, tools=tools, model=self.model_name)

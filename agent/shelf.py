@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from .citations import PageIndex
+from .overflow import Retriever
 from .passages import Passages
 from .prompt import DocumentPart
 from .tokens import Tokenizer
@@ -41,6 +42,11 @@ class Shelf:
         if not self.corpus.documents:
             return DocumentPart(text="", shares=(), tokenizer=self._tokenizer)
         return DocumentPart.of(self.corpus, self._tokenizer)
+
+    @cached_property
+    def retriever(self) -> Retriever:
+        """Chooses pages where not all fit; remembers what it chose for a conversation."""
+        return Retriever(self.corpus, tokenizer=self._tokenizer)
 
     def prepare(self) -> None:
         """Begin to index the pages, in a thread of its own: it takes seconds for a million tokens, which are over when

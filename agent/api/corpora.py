@@ -102,6 +102,7 @@ class Corpora:
             else (),
             window=self._options.window,
             tokenizer=self._tokenizer,
+            overflow=self._options.overflow,
         )
         _ = reader.documents  # counted here, and not by each request that comes in meanwhile
         return reader
@@ -133,6 +134,8 @@ class Corpora:
                     del self._readers[other]
 
     def _check_size(self, attachments: Sequence[Attachment]) -> None:
+        if self._options.overflow != "error":
+            return
         limit = self._options.limits.prompt_tokens or self._options.window or getattr(self._llm, "window", None)
         tokens = sum(attachment.stored.tokens for attachment in attachments if attachment.stored)
         if limit and tokens > _FAR_TOO_LONG * limit:

@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 from ...serving.errors import LongreadError, PromptTooLong, ServerError
 from ..control import encodable
 from ..errors import ConfigError, DocumentError
+from ..overflow.errors import NothingMatches, WindowFailed
 from ..structured import InvalidAnswer
 
 log = logging.getLogger("longread.api")
@@ -64,6 +65,10 @@ def as_api_error(error: Exception, *, server: str | None = None) -> ApiError:
             return ApiError(422, str(error), code="invalid_answer", param="response_format")
         case DocumentError():
             return refused(str(error), code="invalid_file", param="file")
+        case NothingMatches():
+            return refused(str(error), param="messages", code="nothing_matches")
+        case WindowFailed(__cause__=ServerError() as cause):
+            return as_api_error(cause, server=server)
         case ConfigError():
             return refused(str(error).replace("--max-tokens", "max_completion_tokens"))
         case ServerError():

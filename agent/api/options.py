@@ -3,6 +3,7 @@
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..corpus.options import LoadOptions
+from ..overflow import Overflow
 from ..tool_choice import ToolChoice
 
 _MIB, _GIB = 1 << 20, 1 << 30
@@ -50,6 +51,8 @@ class Options(BaseModel):
     """The longest answer, for requests that do not say."""
     tools: ToolChoice = ToolChoice()
     """What the model may call on the documents of a request."""
+    overflow: Overflow = "error"
+    """What to do when the documents of a request are larger than the window. `notes` in the response say what was."""
     load: LoadOptions = LoadOptions(cache=False)
     """How files are read. A cache would keep the text of files that clients have deleted."""
     limits: Limits = Limits()

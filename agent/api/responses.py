@@ -93,6 +93,7 @@ def about(answer: Answer, notes: Sequence[str]) -> dict[str, Any]:
         "unknown_citations": list(answer.unknown_citations),
         "quotes": [quote.model_dump(mode="json") for quote in answer.quotes],
         "notes": list(notes),
+        "pages_seen": answer.pages_seen,
         "tool_calls": [{"name": call.name, "arguments": call.arguments} for call in answer.tool_calls],
         "usage_estimated": answer.usage is not None and answer.usage.estimated,
     }

@@ -451,3 +451,26 @@ def test_the_example_asks_and_shows_what_is_cited(
         "book.md, page The book (found by lookup)",
         "200 tokens read, 9 written",
     ]
+
+
+@pytest.mark.parametrize("streams", [False, True])
+def test_files_that_are_larger_than_the_window(tmp_path: Path, streams: bool):
+    pages = [f"# Part {number}\n\n" + "The grass is green over the quiet hills. " * 30 for number in range(20)]
+    book = "\n\n".join([*pages[:9], "# Harbour\n\nThe harbour was founded in 1194.", *pages[9:]]).encode()
+    with (
+        ScriptedServer() as scripted,
+        api(scripted, tmp_path / "data", window=3000, max_tokens=100, overflow="retrieve") as running,
+    ):
+        scripted.default = Reply.text("In 1194.")
+        client = running.client()
+        question = [asked("When was the harbour founded?", ("book.md", book))]
+        answer = client.chat.completions.create(model="scripted", messages=question, stream=streams)
+        about = [chunk.longread for chunk in answer if hasattr(chunk, "longread")][-1] if streams else answer.longread
+        sent = str(scripted.chats[-1].json["messages"])
+        nothing = [asked("Zanzibar?", ("book.md", book))]
+        with pytest.raises(openai.BadRequestError, match="No page has a word of the question"):
+            client.chat.completions.create(model="scripted", messages=nothing)
+    assert "founded in 1194" in sent
+    assert len(sent) < len(book)
+    assert about["notes"][0].startswith("The model saw ")
+    assert about["pages_seen"]["book"]
