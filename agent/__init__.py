@@ -14,20 +14,38 @@ if TYPE_CHECKING:
     from .citations import Citation
     from .corpus import Corpus, Document, LoadOptions, Page
     from .prompt import Prompt
+    from .quotes import CheckedQuote
     from .reader import LongReader
+    from .sessions import Sessions
+    from .toolbox import Limits
 
-__all__ = ["Answer", "Citation", "Corpus", "Document", "LoadOptions", "LongReader", "Page", "Prompt"]
+__all__ = [
+    "Answer",
+    "CheckedQuote",
+    "Citation",
+    "Corpus",
+    "Document",
+    "Limits",
+    "LoadOptions",
+    "LongReader",
+    "Page",
+    "Prompt",
+    "Sessions",
+]
 
 # Imported when first used: `agent --help` and a script that only loads documents should not wait for Qwen-Agent.
 _HOME = {
     "Answer": "answer",
+    "CheckedQuote": "quotes",
     "Citation": "citations",
     "Corpus": "corpus",
     "Document": "corpus",
+    "Limits": "toolbox",
     "LoadOptions": "corpus",
     "LongReader": "reader",
     "Page": "corpus",
     "Prompt": "prompt",
+    "Sessions": "sessions",
 }
 
 
