@@ -1,8 +1,8 @@
 """What RULER's tasks share (arXiv 2404.06654): fitting the haystack to a length, and drawing samples one after another.
 
 Each task draws everything from one stream of random numbers, the attempts to fit included, so a sample depends on all
-those before it. Here the streams are objects, and the order of what is drawn from them is RULER's: the same seed, length
-and tokenizer give the same bytes.
+those before it. Here the streams are objects, and the order of what is drawn from them is RULER's: the same seed,
+length and tokenizer give the same bytes.
 """
 
 import random

@@ -1,5 +1,6 @@
 """RULER's variable tracking: which variables, over a chain of assignments, have one value."""
 
+import itertools
 import string
 from collections.abc import Iterator
 
@@ -55,7 +56,7 @@ def chain(hops: int, streams: Streams, *, example: bool = False) -> tuple[list[s
     names = names[:count]
     value = _EXAMPLE_VALUE if example else str(streams.numpy.randint(10000, 99999))
     statements = [f"VAR {names[0]} = {value}"]
-    statements += [f"VAR {later} = VAR {name} " for name, later in zip(names, names[1:], strict=False)]
+    statements += [f"VAR {later} = VAR {name} " for name, later in itertools.pairwise(names)]
     return names, statements, value
 
 

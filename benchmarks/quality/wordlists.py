@@ -23,7 +23,7 @@ def words(kind: Kind) -> tuple[str, ...]:
         text = (files("wonderwords.assets") / f"{kind}list.txt").read_text(encoding="utf-8")
     except ModuleNotFoundError:
         raise QualityError(
-            "RULER's keys are made of the words of wonderwords, which is not installed: pip install 'longread[quality]'."
+            "RULER's keys are words of wonderwords, which is not installed: pip install 'longread[quality]'."
         ) from None
     return tuple(line.rstrip() for line in text.splitlines())
 
