@@ -4,7 +4,7 @@ At the lengths for which the benchmark was published the texts are its own; at o
 """
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from .fit import largest
 from .passkey import records
@@ -60,7 +60,7 @@ def _noise(kind: str, wish: Wish) -> tuple[int, int]:
     if wish.length in PUBLISHED[kind]:
         return PUBLISHED[kind][wish.length]
     around = HEADS[kind] + NEEDLES[kind].format(key="0" * 10) + "\n\n" + QUESTIONS[kind]
-    room = wish.length - ANSWER_TOKENS[kind]
+    room = wish.room - ANSWER_TOKENS[kind]
     lines = largest(lambda lines: wish.count(around + _LINE * lines), room, kind)
     return lines, max(1, lines // _DEPTHS)
 
@@ -80,23 +80,25 @@ def kv_retrieval(task: str, wish: Wish) -> Iterator[Sample]:
 
     The published records were drawn without a seed, and ours are drawn from one. The same records give equal texts.
     """
-    needed = largest(lambda count: wish.count(_asked(records(count, wish.seed), 0)), wish.length - 50, task)
+    shown = largest(lambda count: wish.count(_asked(records(count, wish.seed), 0)), wish.room - 50, task)
     chance = random.Random(wish.seed)
-    for index in range(wish.samples):
-        drawn = records(needed + 1, chance.getrandbits(64))
-        place = min(int(index * needed / wish.samples), needed)
-        chance.shuffle(drawn)
-        yield kv_sample(task, wish, index, drawn, place, needed)
+    drawn = (records(shown + 1, wish.seed + index) for index in range(wish.samples))
+    return kv_series(task, wish, drawn, chance, shown)
 
 
-def kv_sample(task: str, wish: Wish, index: int, drawn: list[tuple[str, str]], place: int, shown: int) -> Sample:
-    """What the benchmark makes of shuffled records: the first so many as JSON, and a question for one of them."""
-    key, value = drawn[place]
-    return Sample(
-        task=task, seed=wish.seed, index=index, length=wish.length, depth=place / shown,
-        context=HEADS["kv_retrieval"] + json_of(drawn[:shown]), question="\n\n" + kv_question(key),
-        answers=(value,), metric="infinitebench_kv", answer_tokens=ANSWER_TOKENS["kv_retrieval"],
-    )  # fmt: skip
+def kv_series(
+    task: str, wish: Wish, drawn: Iterable[list[tuple[str, str]]], chance: random.Random, shown: int
+) -> Iterator[Sample]:
+    """What the benchmark makes of records: shuffled, the first so many as JSON, and a question for one of them."""
+    for index, pairs in enumerate(drawn):
+        chance.shuffle(pairs)
+        place = index * shown // wish.samples
+        key, value = pairs[place]
+        yield Sample(
+            task=task, seed=wish.seed, index=index, length=wish.length, depth=place / shown,
+            context=HEADS["kv_retrieval"] + json_of(pairs[:shown]), question="\n\n" + kv_question(key),
+            answers=(value,), metric="infinitebench_kv", answer_tokens=ANSWER_TOKENS["kv_retrieval"],
+        )  # fmt: skip
 
 
 def json_of(pairs: list[tuple[str, str]]) -> str:

@@ -30,7 +30,12 @@ _PER_DEPTH = 80
 def math_find(task: str, wish: Wish) -> Iterator[Sample]:
     """The series: of all seven questions in their order, `wish.samples` evenly chosen."""
     longest = find_question(max(FIND, key=len))
-    numbers = largest(lambda count: wish.count(longest[0] + str([_HIGH] * count) + longest[1]), wish.length - 3, task)
+    numbers = largest(lambda count: wish.count(longest[0] + str([_HIGH] * count) + longest[1]), wish.room - 3, task)
+    return find_series(task, wish, numbers)
+
+
+def find_series(task: str, wish: Wish, numbers: int) -> Iterator[Sample]:
+    """The series with lists of so many numbers; 60,000 in the published one."""
     chance = random.Random(wish.seed)
     wanted = set(chosen(len(FIND) * _PER_FIND, wish.samples))
     for index in range(len(FIND) * _PER_FIND):
@@ -71,12 +76,17 @@ def find_numbers(what: str, count: int, chance: random.Random) -> tuple[list[int
 
 def code_run(task: str, wish: Wish) -> Iterator[Sample]:
     """The series: of all depths of calls in their order, `wish.samples` evenly chosen."""
-    chance = random.Random(wish.seed)
     functions = largest(
         lambda count: wish.count(_code_text(Module.drawn(max(DEPTHS), count, random.Random(wish.seed)), 1, -10)),
-        wish.length - 5 - 16,
+        wish.room - 5 - 16,
         task,
     )
+    return code_series(task, wish, functions)
+
+
+def code_series(task: str, wish: Wish, functions: int) -> Iterator[Sample]:
+    """The series with modules of about so many functions; 550 in the published one."""
+    chance = random.Random(wish.seed)
     wanted = set(chosen(len(DEPTHS) * _PER_DEPTH, wish.samples))
     for index in range(len(DEPTHS) * _PER_DEPTH):
         module = Module.drawn(DEPTHS[index // _PER_DEPTH], functions, chance)

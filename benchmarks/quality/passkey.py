@@ -27,7 +27,7 @@ def passkey(task: str, wish: Wish) -> Iterator[Sample]:
         noise = NOISE + "\n"
         return HEAD + noise * before + NEEDLE.format(key=key) + noise * (lines - before)
 
-    room = wish.length - _ANSWER_TOKENS
+    room = wish.room - _ANSWER_TOKENS
     lines = largest(lambda lines: wish.count(text(lines, 0.5, "12345") + QUESTION + PREFIX), room, task)
     chance = random.Random(wish.seed)
     for index in range(wish.samples * len(wish.depths)):
@@ -57,7 +57,7 @@ def kv(task: str, wish: Wish) -> Iterator[Sample]:
     """UUIDs and their values, one a line: all questions are of one text, which a server therefore reads once."""
     question = KV_QUESTION + KV_PREFIX
     longest = question.format(key=records(1, wish.seed)[0][0])
-    room = wish.length - 48
+    room = wish.room - 48
 
     def context(count: int) -> str:
         return KV_HEAD + kv_lines(records(count, wish.seed))

@@ -71,13 +71,13 @@ def size_of(make: Callable[[int], Text], wish: Wish, answer_tokens: int, fitting
     """The size of the haystack with which prompt and answer come closest to the length, as RULER searches for it."""
     first = fitting.first or fitting.step
     per_unit = wish.count(make(first).whole) / first
-    expected = wish.length // per_unit if fitting.whole_tokens else wish.length / per_unit * fitting.slack
+    expected = wish.room // per_unit if fitting.whole_tokens else wish.room / per_unit * fitting.slack
     low = fitting.step
     high = max(int(expected) * (fitting.slack if fitting.whole_tokens else 1), 2 * fitting.step)
     found = fitting.step
     while low <= high:
         middle = (low + high) // 2
-        if wish.count(make(middle).whole) + fitting.extra + answer_tokens <= wish.length:
+        if wish.count(make(middle).whole) + fitting.extra + answer_tokens <= wish.room:
             found, low = middle, middle + 1
         else:
             high = middle - 1
@@ -96,11 +96,11 @@ def fitting_text(make: Callable[[int], Text], size: int, wish: Wish, answer_toke
             text = make(size)
         except ValueError:  # fewer places than needles
             text = None
-        if text is not None and (tokens := wish.count(text.whole) + answer_tokens) <= wish.length:
+        if text is not None and (tokens := wish.count(text.whole) + answer_tokens) <= wish.room:
             return text
         if size > step:
             size -= step
-    raise QualityError(f"{task} does not get shorter than {tokens:,} tokens, and {wish.length:,} were asked for.")
+    raise QualityError(f"{task} does not get shorter than {tokens:,} tokens, and {wish.room:,} were asked for.")
 
 
 def samples(

@@ -84,7 +84,7 @@ def read_words(path: Path) -> list[str]:
 def fwe(task: str, wish: Wish) -> Iterator[Sample]:
     """The series. Random words whose frequencies fall as 1 / rank², the first of which is shown as dots."""
     answer_tokens, streams = 50, Streams(wish.seed)
-    room = wish.length - answer_tokens
+    room = wish.room - answer_tokens
     step = room // 32
     count = _growing(lambda vocabulary: _coded(vocabulary, streams), _vocabulary(room, streams), room, step, wish)
     for index in range(wish.samples):

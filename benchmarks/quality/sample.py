@@ -1,7 +1,7 @@
 """One question to a model, and what a task is asked for."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,15 @@ class Sample(BaseModel):
 
 
 @dataclass(frozen=True)
+class PageText:
+    """A page of a real document."""
+
+    document: str
+    number: int
+    text: str
+
+
+@dataclass(frozen=True)
 class Wish:
     """What a task is to make: a series of samples.
 
@@ -61,6 +70,8 @@ class Wish:
         count: see `Counter`.
         depths: for tasks that put their answer where they are told.
         data: the file or folder of a task that needs one.
+        pages: of the documents that questions are to be about.
+        reserve: tokens of the length that are kept free, for a chat template.
     """
 
     length: int
@@ -69,4 +80,10 @@ class Wish:
     count: Counter
     depths: tuple[float, ...] = (0.0, 0.25, 0.5, 0.75, 1.0)
     data: Path | None = None
-    options: Mapping[str, Any] = field(default_factory=dict)
+    pages: tuple[PageText, ...] = ()
+    reserve: int = 0
+
+    @property
+    def room(self) -> int:
+        """Tokens for prompt and answer."""
+        return self.length - self.reserve
