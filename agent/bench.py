@@ -29,11 +29,11 @@ def model_of(config: Config) -> "BaseChatModel":
         return chat_model(assemble.llm(settings, on_event=show))
 
 
-def ask_of(model: "BaseChatModel", *, temperature: float | None) -> runner.Ask:
-    """Puts one prompt to the model as a user's message. Greedy, unless a temperature is given."""
+def ask_of(model: "BaseChatModel", *, temperature: float = 0.0) -> runner.Ask:
+    """Puts one prompt to the model as a user's message. Args: temperature: 0 is greedy."""
 
     def ask(prompt: str, answer_tokens: int) -> runner.Reply:
-        settings: dict[str, Any] = {"max_tokens": answer_tokens, "temperature": temperature or 0.0}
+        settings: dict[str, Any] = {"max_tokens": answer_tokens, "temperature": temperature}
         stream = model.chat(messages=[Message(USER, prompt)], stream=True, extra_generate_cfg=settings)
         with closing(stream) as outputs:  # type: ignore[type-var]
             *_, last = outputs
@@ -135,7 +135,7 @@ def lengths(given: Iterable[str]) -> list[int]:
 def judge_of(config: Config, model: str) -> runner.Ask:
     """Another model of the same server, which rates answers."""
     settings = config.settings.model_copy(update={"model": model})
-    return ask_of(chat_model(assemble.llm(settings)), temperature=None)
+    return ask_of(chat_model(assemble.llm(settings)))
 
 
 def progress(row: runner.Row) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from .cli_options import ApiKey, Device, MaybeFiles, Model, Server, Temperature, Window
+from .cli_options import ApiKey, Device, MaybeFiles, Model, Server, Window
 from .faults import errors
 
 app = typer.Typer(
@@ -71,13 +71,15 @@ def run(
     model: Model = None,
     api_key: ApiKey = None,
     window: Window = None,
-    temperature: Temperature = None,
+    temperature: Annotated[
+        float, typer.Option("--temperature", min=0, help="Sampling temperature; 0 is greedy.")
+    ] = 0.0,
     device: Device = None,
 ) -> None:
     """Ask a model the samples of some tasks, and print its scores.
 
-    Prompts are made from the seed, and counted by the model's own tokenizer where it can be had. Answers are greedy
-    unless --temperature is given. Interrupted, it goes on where it was.
+    Prompts are made from the seed, and counted by the model's own tokenizer where it can be had. Interrupted, it
+    goes on where it was.
 
     agent bench run --task passkey --task niah_multikey_2 --length 8K,32K --server http://localhost:8000/v1
 
@@ -98,7 +100,7 @@ def run(
         asked = bench.model_of(config)
         corpus = assemble.corpus(config.settings, file) if file else None
         count = bench.counter(asked)
-        kept = Kept(out or bench.default_out(asked), {**bench.shown(asked), "temperature": temperature or 0.0})
+        kept = Kept(out or bench.default_out(asked), {**bench.shown(asked), "temperature": temperature})
         ask = bench.ask_of(asked, temperature=temperature)
         rates = bench.judge_of(config, judge) if judge else None
         places = tuple(place / (depths - 1) for place in range(depths)) if depths > 1 else (0.5,)

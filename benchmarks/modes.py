@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import Any
 
 import haystacks
+import modes_shown
 import report
 import torch
 from haystacks import Haystack, paragraphs
@@ -26,20 +27,12 @@ from longread.kernels.calibrate import calibrate
 Loss = tuple[int, int, float]
 PATH = report.RESULTS / "modes.jsonl"
 BUDGETS = report.RESULTS / "modes_budgets.json"
-LENGTHS = (4096, 8192, 12288, 16384, 24576, 32768)
 QUESTIONS = 24
 """At each length of each haystack."""
 FIXED = {"vertical": 300, "slash": 400}
 CALIBRATED = 16384
 """Tokens of the novel by which the budgets are refined, which is none that is asked about."""
-MODES = {
-    "rope": "RoPE",
-    "dca": "DCA",
-    "query": "DCA, temperature per query",
-    "prompt": "DCA, temperature per prompt",
-    "sparse": "DCA, sparse: fixed budgets",
-    "refined": "DCA, sparse: refined budgets",
-}
+MODES = tuple(modes_shown.LABELS)
 SHARED = WINDOW - LOCAL
 """Tokens that all modes but "prompt" read alike: the first chunk of DCA, and dense."""
 ORDER = (
@@ -87,7 +80,9 @@ class Experiment:
         if mode not in LIMITS.get(task, MODES) or task not in FEWER.get(mode, haystacks.MAKERS):
             return []
         return [
-            length for length in LENGTHS if same < length <= longest and (task, seed, mode, length) not in self.rows
+            length
+            for length in modes_shown.LENGTHS
+            if same < length <= longest and (task, seed, mode, length) not in self.rows
         ]
 
     def reader(self, mode: str, room: int) -> Reader:
@@ -192,15 +187,13 @@ def rows() -> dict[tuple[str, int, str, int], dict[str, Any]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--longest", type=int, default=max(LENGTHS), help="ask no longer prompts than this")
+    parser.add_argument("--longest", type=int, default=max(modes_shown.LENGTHS), help="ask no longer prompts than this")
     parser.add_argument("--minutes", type=float, default=6000, help="begin nothing new after so many")
     parser.add_argument("--show", action="store_true", help="only print the tables and draw the picture")
     asked = parser.parse_args()
     if not asked.show:
         Experiment(asked.longest, asked.minutes).run()
-    from modes_shown import show
-
-    show(rows())
+    modes_shown.show(rows())
 
 
 if __name__ == "__main__":

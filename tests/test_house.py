@@ -219,7 +219,11 @@ def test_the_wheel_has_the_rooms_whole_and_nothing_else(wheel: Path):
         (entry_points,) = (name for name in archive.namelist() if name.endswith("entry_points.txt"))
         assert "agent = longread.agent.cli:main" in archive.read(entry_points).decode()
     relative = (path.relative_to(ROOT) for path in files())
-    assert names == {f"longread/{path.as_posix()}" for path in relative if path.as_posix().startswith(tuple(f"{room}/" for room in INSTALLED))}
+    assert names == {
+        f"longread/{path.as_posix()}"
+        for path in relative
+        if path.as_posix().startswith(tuple(f"{room}/" for room in INSTALLED))
+    }
 
 
 @pytest.fixture(scope="module")

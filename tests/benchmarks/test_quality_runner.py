@@ -130,10 +130,21 @@ def rows() -> list[Row]:
             for index, depth in enumerate(depths * 4):
                 made.append(
                     Row(
-                        key=f"{task}{length}{index}", task=task, seed=1, index=index, length=length, depth=depth,
-                        prompt="0", answers=("1",), output="1", score=float(index % 2), prompt_tokens=1,
-                        output_tokens=1, ttft=0.1, seconds=0.2,
-                    )  # fmt: skip
+                        key=f"{task}{length}{index}",
+                        task=task,
+                        seed=1,
+                        index=index,
+                        length=length,
+                        depth=depth,
+                        prompt="0",
+                        answers=("1",),
+                        output="1",
+                        score=float(index % 2),
+                        prompt_tokens=1,
+                        output_tokens=1,
+                        ttft=0.1,
+                        seconds=0.2,
+                    )
                 )
     return made
 

@@ -134,7 +134,9 @@ def write(path: Path, *rows: object) -> Path:
 
 
 PAGES = [
-    PageText("guide", 1, "Mnesia is a database. The table of subscribers is replicated to seven nodes by default here."),
+    PageText(
+        "guide", 1, "Mnesia is a database. The table of subscribers is replicated to seven nodes by default here."
+    ),
     PageText("guide", 2, "Another page follows. Whoever restarts the cluster has to wait for the schema to be loaded."),
 ]
 
@@ -150,7 +152,9 @@ def test_citing_asks_for_a_word_that_its_page_has():
 
 
 def test_citing_takes_as_many_pages_as_fit(tmp_path: Path):
-    rows = [{"document": "d", "number": n, "text": PAGES[0].text.replace("seven", str(1000 + n))} for n in range(1, 200)]
+    rows = [
+        {"document": "d", "number": n, "text": PAGES[0].text.replace("seven", str(1000 + n))} for n in range(1, 200)
+    ]
     made = series("citing", samples=1, data=write(tmp_path / "pages.jsonl", *rows))
     assert 20 < made[0].context.count("[d:") < 199
     with pytest.raises(QualityError, match=r"line 2: no page with document, number and text"):
@@ -168,7 +172,11 @@ def test_squad_and_hotpotqa(tmp_path: Path):
     qas = [{"question": "Who?", "is_impossible": False, "answers": [{"text": "Ada"}, {"text": "Ada L."}]},
            {"question": "None?", "is_impossible": True, "answers": []}]  # fmt: skip
     articles = [
-        {"paragraphs": [{"context": f"Paragraph {n} of {a} says little.", "qas": qas if n == 1 else []} for n in range(9)]}
+        {
+            "paragraphs": [
+                {"context": f"Paragraph {n} of {a} says little.", "qas": qas if n == 1 else []} for n in range(9)
+            ]
+        }
         for a in range(9)
     ]
     squad = tmp_path / "squad.json"
@@ -195,7 +203,7 @@ def test_essays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
             assert all(f"is: {answer}." in sample.context for answer in sample.answers)
             assert len(sample.answers) == (4 if name in ("niah_multivalue", "niah_multiquery") else 1)
     essays.write_text("[]")
-    with pytest.raises(QualityError, match="is no PaulGrahamEssays.json"):
+    with pytest.raises(QualityError, match=r"is no PaulGrahamEssays\.json"):
         series("niah_single_2", data=essays)
 
 
