@@ -95,7 +95,9 @@ def test_long_chunks_are_sparse_where_the_checkpoint_has_budgets(
     Budgets.uniform(3, 4, vertical=40, slash=110).write(folder / "sparse_attention_config.json")
     ids = words(1500)
     follow_up, cached = [*ids, *words(20, seed=1)], 1500 // 128 * 128
-    reply = vllm.ask(folder, [[ids], [follow_up]], max_num_batched_tokens=2048)
+    # Qwen's own command line, but for the GPUs and the length.
+    blog: dict[str, Any] = {"enable_chunked_prefill": True, "max_num_batched_tokens": 131_072, "max_num_seqs": 1}
+    reply = vllm.ask(folder, [[ids], [follow_up]], **blog)
     found, counters = reply["answers"], reply["counters"]
     model = patched(folder, Budgets.read(folder / "sparse_attention_config.json", threshold=512))
     wanted = expected_with_cache(model, ids)
