@@ -13,7 +13,6 @@ import hashlib
 import json
 import random
 import runpy
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -27,12 +26,11 @@ import yaml
 from longread.benchmarks.quality import infinitebench, infinitebench_reasoning, passkey
 from longread.benchmarks.quality.sample import Counter, Sample, Wish
 from longread.benchmarks.quality.tasks import TASKS
-from longread.serving.chat_tokenizer import ChatTokenizer
 from longread.serving.models import DEFAULT_MODEL, obtain
 
 KEPT = Path(__file__).parents[1] / "tests" / "benchmarks" / "parity.json"
 RULER = ("niah_single_1", "niah_multikey_2", "niah_multikey_3", "vt", "cwe", "fwe")
-SETTINGS = ((2048, 42), (4096, 7), (8192, 42))
+SETTINGS = tuple((length, seed) for length in (2048, 4096, 8192) for seed in (42, 7))
 """Length and seed, of RULER."""
 SEEDS = (42, 7)
 """Of InfiniteBench."""
@@ -75,8 +73,11 @@ def records(index: int) -> list[tuple[str, str]]:
 
 
 def counter() -> Counter:
-    backend = ChatTokenizer(obtain(DEFAULT_MODEL)).backend
-    return lambda text: len(backend.encode(text, add_special_tokens=False).ids)
+    """As RULER counts with `--tokenizer_type hf`."""
+    from transformers import AutoTokenizer
+
+    tokenizer: Any = AutoTokenizer.from_pretrained(obtain(DEFAULT_MODEL))
+    return lambda text: len(tokenizer.tokenize(text))
 
 
 def their_ruler(clone: Path, python: Path, task: str, length: int, seed: int) -> list[str]:
@@ -86,7 +87,7 @@ def their_ruler(clone: Path, python: Path, task: str, length: int, seed: int) ->
     constants = runpy.run_path(str(data / "constants.py"))["TASKS"][settings["task"]]
     with tempfile.TemporaryDirectory() as folder:
         arguments = {
-            "save_dir": folder, "save_name": task, "subset": "validation", "tokenizer_path": tokenizer(Path(folder)),
+            "save_dir": folder, "save_name": task, "subset": "validation", "tokenizer_path": obtain(DEFAULT_MODEL),
             "tokenizer_type": "hf", "max_seq_length": length, "tokens_to_generate": constants["tokens_to_generate"],
             "num_samples": SAMPLES, "random_seed": seed, **settings["args"],
             "template": constants["template"] + constants["answer_prefix"],
@@ -96,15 +97,6 @@ def their_ruler(clone: Path, python: Path, task: str, length: int, seed: int) ->
         lines = (Path(folder) / task / "validation.jsonl").read_text().splitlines()
     made = [json.loads(line) for line in lines]
     return [digest(row["input"] + row["answer_prefix"], row["outputs"]) for row in made]
-
-
-def tokenizer(folder: Path) -> Path:
-    """tokenizer.json by itself: beside the checkpoint's config.json transformers puts Qwen's own rules in its place."""
-    target = folder / "tokenizer"
-    target.mkdir()
-    shutil.copy(obtain(DEFAULT_MODEL) / "tokenizer.json", target)
-    (target / "tokenizer_config.json").write_text('{"tokenizer_class": "PreTrainedTokenizerFast"}')
-    return target
 
 
 _THEIRS = """
