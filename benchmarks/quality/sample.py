@@ -26,7 +26,7 @@ class Sample(BaseModel):
     """Its place in the series."""
     length: int = Field(gt=0)
     """Tokens that prompt and answer were fitted to."""
-    depth: float | None = Field(None, ge=0, le=1)
+    depth: float | None = Field(default=None, ge=0, le=1)
     """Where in the context the answer lies: 0 is its beginning. None if in several places."""
     context: str
     question: str

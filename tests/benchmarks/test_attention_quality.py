@@ -1,10 +1,11 @@
 """Does the real model still read, in each way of attending? A broken mask, a wrong region or a lost slash shows here.
 
 The chunks of DCA are cut down to 384 tokens, so that 1,536 tokens reach over all regions, and sparse attention keeps
-some columns and diagonals. Each of these was broken on purpose in kernels/cpu.py and kernels/dca.py, and is caught here;
-what the loss of DCA (3.59) or sparse DCA (3.68) became: the causal mask left out (3.19), queries of the successive region
-rotated as those of the intra region (4.62), the inter region's likewise (4.38), the successive region's keys left out
-(3.70), the inter region's (3.96), the diagonals left out (4.05), the columns left out (4.32).
+some columns and diagonals. Each of these was broken on purpose in kernels/cpu.py and kernels/dca.py, and is caught.
+What the loss of DCA (3.591) or of sparse DCA (3.679) became: the causal mask left out (3.191), queries of the
+successive region rotated as those of the intra region (4.622), the inter region's likewise (4.376), or as the
+successive region's (3.607), the successive region's keys left out (3.703), the inter region's (3.956), the diagonals
+left out (4.045), the columns left out (4.322).
 """
 
 from collections.abc import Callable
@@ -74,7 +75,7 @@ def found(model_cache: Path) -> dict[str, Read]:
 def test_dca_reads_as_well_as_rope(found: dict[str, Read]):
     # 3.591 and 3.570: a leak of what comes next, too, would show.
     assert found["rope"].loss == pytest.approx(3.570, abs=0.02)
-    assert found["dca"].loss == pytest.approx(found["rope"].loss + 0.021, abs=0.02)
+    assert found["dca"].loss == pytest.approx(found["rope"].loss + 0.021, abs=0.01)
 
 
 def test_sparse_attention_reads_nearly_as_well(found: dict[str, Read]):
