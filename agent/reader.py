@@ -181,19 +181,18 @@ class LongReader(AsyncAsking, FnCallAgent):
         if isinstance(way, Parts):
             if schema is not None:
                 raise ConfigError("Documents that are read in parts give no object: --overflow retrieve does.")
-            yield from self._in_parts(way, question, conversation, generate)
+            yield from self._in_parts(way, shelf, question, conversation, generate)
             return
         system = way.instructions if way else self._instructions(shelf, more)
-        shelf = way.shelf if way else shelf
         # A server that lets the model write nothing but the object lets it call no tool either: with tools, only the
         # second attempt is made so.
         strict = {} if schema is None else {"response_format": response_format(schema)}
         can = getattr(self.llm, "structured_output", False)
         first = strict if can and not self.function_map else {}
-        steps = self._steps(shelf, system, {**first, **generate})
+        steps = self._steps(way.shelf if way else shelf, system, {**first, **generate})
         quotes: list[CheckedQuote] = []
         events = told(steps.run(conversation))
-        yield from events if schema else self._checked(events, quotes)
+        yield from events if schema else self._checked(events, shelf, quotes)
         parsed: Any = None
         if schema is not None:
             try:
@@ -203,10 +202,10 @@ class LongReader(AsyncAsking, FnCallAgent):
                 steps.settings = {**(strict if can else {}), **generate}
                 yield from told(steps.again(f"{invalid} {instruction(schema)}"))
                 parsed = parse(steps.text, schema)
-        yield self._answer(question, steps, conversation, parsed, way, quotes)
+        yield self._answer(question, steps, shelf, conversation, parsed, way, quotes)
 
     def _in_parts(
-        self, way: Parts, question: str, conversation: list[ChatMessage], settings: dict[str, Any]
+        self, way: Parts, shelf: Shelf, question: str, conversation: list[ChatMessage], settings: dict[str, Any]
     ) -> Generator[ReaderEvent, None, None]:
         """The documents in parts. No tools are called."""
         plan = replace(way.plan, settings={**self.llm.generate_cfg, **settings})
@@ -223,7 +222,7 @@ class LongReader(AsyncAsking, FnCallAgent):
         result: MapResult | None = None
         quotes: list[CheckedQuote] = []
         parallel = self._parallel if getattr(self.llm, "concurrent", False) else 1
-        with closing(self._checked(run_map(plan, send, parallel=parallel), quotes)) as events:
+        with closing(self._checked(run_map(plan, send, parallel=parallel), shelf, quotes)) as events:
             for event in events:
                 if isinstance(event, MapResult):
                     result = event
@@ -235,7 +234,7 @@ class LongReader(AsyncAsking, FnCallAgent):
         yield Answer(
             question=question,
             text=result.text,
-            citations=(*result.citations, *self._shelf.index.lookup(result.text, question)),
+            citations=(*result.citations, *shelf.index.lookup(result.text, question)),
             unknown_citations=result.unknown_citations,
             quotes=tuple(quotes),
             notes=(*way.notes, told_of),
@@ -251,9 +250,9 @@ class LongReader(AsyncAsking, FnCallAgent):
         conversation = [from_message(message) for message in messages if message.role != SYSTEM]
         way = self._way(shelf, conversation, more)
         if isinstance(way, Parts):
-            for event in self._in_parts(way, conversation[-1]["content"], conversation, kwargs):
+            for event in self._in_parts(way, shelf, conversation[-1]["content"], conversation, kwargs):
                 if isinstance(event, Answer):
-                    yield [Message(ASSISTANT, event.markdown)]
+                    yield [_with_sources(Message(ASSISTANT, ""), event)]
             return
         system = way.instructions if way else self._instructions(shelf, more)
         steps = self._steps(way.shelf if way else shelf, system, kwargs)
@@ -265,15 +264,8 @@ class LongReader(AsyncAsking, FnCallAgent):
             return
         question = next((text_of(message) for message in reversed(messages) if message.role == USER), "")
         quotes = list(check(steps.text, shelf.corpus, shelf.passages))
-        answer = self._answer(question, steps, [], None, way, quotes)
-        final = steps.response[-1].model_copy(deep=True)
-        final.content = answer.markdown
-        final.extra = {
-            **steps.extra,
-            "citations": [citation.model_dump() for citation in answer.citations],
-            "quotes": [quote.model_dump() for quote in quotes],
-        }
-        yield [*steps.response[:-1], final]
+        answer = self._answer(question, steps, shelf, [], None, way, quotes)
+        yield [*steps.response[:-1], _with_sources(steps.response[-1], answer, **steps.extra)]
 
     def _way(self, shelf: Shelf, conversation: list[ChatMessage], more: str) -> Pages | Parts | None:
         """What is done about documents that are larger than the window; None if they are not, or it is an error."""
@@ -313,18 +305,18 @@ class LongReader(AsyncAsking, FnCallAgent):
         return joined(self._system if shelf.corpus.documents else "", more)
 
     def _checked(
-        self, events: Generator[Event, None, None], quotes: list[CheckedQuote]
+        self, events: Generator[Event, None, None], shelf: Shelf, quotes: list[CheckedQuote]
     ) -> Generator[Event | CitationChecked, None, None]:
         """The events, and each quote of the answer as soon as it has been looked up; `quotes` has them at the end."""
-        checker = QuoteChecker(self.corpus, self._shelf.passages)
+        checker = QuoteChecker(shelf.corpus, shelf.passages)
         if getattr(self.llm, "concurrent", False):  # a model in this process would have to wait for the interpreter
-            self._shelf.prepare()
+            shelf.prepare()
         with closing(events):
             for event in events:
                 yield event
                 found: list[CheckedQuote] = []
                 if isinstance(event, ToolStart):  # what was said before is no answer yet
-                    checker = QuoteChecker(self.corpus, self._shelf.passages)
+                    checker = QuoteChecker(shelf.corpus, shelf.passages)
                     quotes.clear()
                 elif isinstance(event, Delta) and not event.reasoning:
                     found = checker.feed(event.text)
@@ -337,13 +329,15 @@ class LongReader(AsyncAsking, FnCallAgent):
         self,
         question: str,
         steps: Steps,
+        shelf: Shelf,
         conversation: list[ChatMessage],
         parsed: Any,
         way: Pages | None,
         quotes: list[CheckedQuote],
     ) -> Answer:
-        cited, unknown = marks(steps.text, steps.shelf.corpus)
-        found = steps.shelf.index.lookup(steps.text, question)
+        # In all documents, also where the model was given some pages: a tool may have shown it others.
+        cited, unknown = marks(steps.text, shelf.corpus)
+        found = shelf.index.lookup(steps.text, question)
         return Answer(
             question=question,
             text=steps.text,
@@ -358,3 +352,15 @@ class LongReader(AsyncAsking, FnCallAgent):
             finish_reason=steps.finish_reason,
             history=(*conversation, *steps.turns),
         )
+
+
+def _with_sources(message: Message, answer: Answer, **extra: Any) -> Message:
+    """The last message of an answer, with the pages under it, and beside it what was looked up."""
+    final = message.model_copy(deep=True)
+    final.content = answer.markdown
+    final.extra = {
+        **extra,
+        "citations": [citation.model_dump() for citation in answer.citations],
+        "quotes": [quote.model_dump() for quote in answer.quotes],
+    }
+    return final
