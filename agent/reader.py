@@ -29,6 +29,7 @@ from .shelf import Shelf
 from .steps import Said, Steps, told
 from .structured import InvalidAnswer, Schema, instruction, parse, response_format
 from .tokens import Tokenizer, qwen
+from .tool_choice import served_with
 from .toolbox import Approve, Limits
 from .turns import from_message, text_of
 
@@ -51,8 +52,8 @@ class LongReader(AsyncAsking, FnCallAgent):
         corpus: what to read; None for what `files` and the files in messages are.
         llm: a Qwen-Agent chat model or the configuration of one, for instance `{"model_type": "longread-endpoint",
             "server": "http://localhost:8000/v1", "model": "Qwen/Qwen2.5-7B-Instruct-1M"}`. None: the embedded model.
-        function_list: the tools that the model may call, as Qwen-Agent takes them: tools, names, configurations. Those
-            for documents are in `longread.tools`.
+        function_list: the tools that the model may call, as Qwen-Agent takes them: tools, names, configurations, and
+            `{"mcpServers": …}`, whose servers run as long as the reader. Those for documents are in `longread.tools`.
         files: more to read, as `Corpus.load` takes it.
         window: tokens the model can hold; None asks the model. Not known to either: the server has the last word.
         max_tokens: the longest answer; as many tokens of the window are kept free for it.
@@ -69,6 +70,7 @@ class LongReader(AsyncAsking, FnCallAgent):
 
     Raises:
         DocumentError: one of `files` could not be read.
+        ConfigError: an MCP server does not start.
     """
 
     def __init__(
@@ -108,6 +110,14 @@ class LongReader(AsyncAsking, FnCallAgent):
         self._parallel = parallel
         self._system = system or instructions(calls_tools=getattr(self.llm, "calls_tools", True))
         self._shelf = Shelf(corpus, self.tokenizer).with_files([str(file) for file in files or ()])
+
+    def _init_tool(self, tool: str | dict[str, Any] | BaseTool) -> None:
+        """Qwen-Agent's way to take a tool. Its own client for MCP servers needs a library `mcp` below 2, so ours is."""
+        if isinstance(tool, dict) and "mcpServers" in tool:
+            for of_server in served_with(self, tool):
+                super()._init_tool(of_server)
+        else:
+            super()._init_tool(tool)
 
     @property
     def corpus(self) -> "Corpus":
@@ -245,9 +255,15 @@ class LongReader(AsyncAsking, FnCallAgent):
 
     def _run(self, messages: list[Message], lang: str = "en", **kwargs: Any) -> Iterator[list[Message]]:
         """Qwen-Agent's own way in: the last message it yields ends with the pages that have the answer's words."""
+        if kwargs.pop("knowledge", None):
+            raise ConfigError(
+                "LongReader takes no `knowledge`: it would stand among the instructions. Give it `files`."
+            )
         shelf = self._shelf.with_files(extract_files_from_messages(messages, include_images=False))
         more = joined(*(text_of(message) for message in messages if message.role == SYSTEM))
         conversation = [from_message(message) for message in messages if message.role != SYSTEM]
+        if conversation and conversation[0]["role"] != USER:  # in a group chat, another may have spoken first
+            conversation.insert(0, ChatMessage(role="user", content=""))
         way = self._way(shelf, conversation, more)
         if isinstance(way, Parts):
             for event in self._in_parts(way, shelf, conversation[-1]["content"], conversation, kwargs):
