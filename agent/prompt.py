@@ -255,6 +255,7 @@ def _too_long(prompt: Prompt, window: int, reserve: int) -> str:
     largest = max(prompt.shares, key=lambda share: share.tokens)
     return (
         f"{numbers}Take away {prompt.tokens - (window - reserve):,} tokens or more "
-        f"({largest.name} has {largest.tokens:,}): choose pages (--dry-run shows what a range takes, --pages chooses it), give fewer files, or use a model with "
-        "a larger window (agent models). --overflow auto finds the pages that matter, or reads everything in parts."
+        f"({largest.name} has {largest.tokens:,}): choose pages (--dry-run shows what a range takes, --pages chooses "
+        "it), give fewer files, or use a model with a larger window (agent models). --overflow auto finds the pages "
+        "that matter, or reads everything in parts."
     )

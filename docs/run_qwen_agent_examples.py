@@ -142,11 +142,20 @@ EXAMPLES = (
         ("sqlite-echo",),
         ("[poem:1]",),
     ),
+    *(
+        Example(
+            f"assistant_{model}",
+            lambda module, _: module.test(),
+            (calls((tool, {"text": "now"})), said("Noon.")),
+            (tool,),
+        )
+        for model, tool in (("qwen3", "time-echo"), ("qwen3_coder", "time-echo"), ("qwen3.5", "filesystem-echo"))
+    ),
     Example(
-        "assistant_qwen3",
+        "assistant_qwq",
         lambda module, _: module.test(),
-        (calls(("time-echo", {"text": "now"})), said("Noon.")),
-        ("time-echo",),
+        (calls(*[("image_gen", {"prompt": name}) for name in ("cat", "dog", "both")]), said("三张图")),
+        ("image_gen",) * 3,
     ),
     Example(
         "function_calling",
