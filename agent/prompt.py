@@ -250,8 +250,11 @@ def _too_long(prompt: Prompt, window: int, reserve: int) -> str:
         f"The prompt has {prompt.tokens:,} tokens and the model has room for {window - reserve:,} "
         f"(a window of {window:,} less {reserve:,} kept for the answer). Nothing was cut. "
     )
-    if not prompt.shares:
-        return f"{numbers}There are no documents in it: ask more shortly, or use a model with a larger window."
+    if (rest := prompt.tokens - prompt.document_tokens) > window - reserve:
+        return (
+            f"{numbers}{rest:,} of them are instructions, question and conversation, without any document: ask more "
+            "shortly, begin a new conversation, or use a model with a larger window."
+        )
     largest = max(prompt.shares, key=lambda share: share.tokens)
     return (
         f"{numbers}Take away {prompt.tokens - (window - reserve):,} tokens or more "

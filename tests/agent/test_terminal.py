@@ -94,6 +94,23 @@ def test_ctrl_c_stops_the_answer_and_keeps_the_conversation(
     assert messages[3]["content"] == "Second?"
 
 
+def test_what_was_said_before_ctrl_c_stands_there_once(
+    scripted_server: ScriptedServer, chat: Callable[..., Terminal]
+) -> None:
+    words = " ".join(f"w{number:03}" for number in range(150))
+    scripted_server.default = Reply.text(words, pieces=150, pause=0.03)
+    terminal = chat("First?")
+    terminal.child.expect("w030")
+    terminal.child.sendintr()
+    terminal.child.expect("stopped")
+    terminal.child.sendline("/quit")
+    terminal.child.expect(pexpect.EOF)
+    said = re.findall(r"w\d{3}", terminal.text)
+    assert said == [f"w{number:03}" for number in range(len(said))]
+    assert len(said) > 30
+    assert "^C" not in terminal.text
+
+
 def test_ctrl_c_while_the_server_reads_forgets_the_question(
     scripted_server: ScriptedServer, chat: Callable[..., Terminal]
 ) -> None:
