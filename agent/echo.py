@@ -6,9 +6,12 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def no_echo() -> Iterator[None]:
-    """Keys are not shown, Ctrl-C not as `^C`: they would stand in the middle of what is drawn, and one at the end of a
-    full line begins another, so that drawing anew leaves a line behind. Without a terminal nothing is done."""
+def echo(shown: bool) -> Iterator[None]:
+    """Whether keys are shown, Ctrl-C as `^C`, while the block lasts. Without a terminal nothing is done.
+
+    In the middle of what is drawn they are not: one at the end of a full line begins another, and drawing anew then
+    leaves a line behind.
+    """
     import termios
 
     try:
@@ -18,7 +21,7 @@ def no_echo() -> Iterator[None]:
         yield
         return
     during = list(before)
-    during[3] &= ~termios.ECHO
+    during[3] = during[3] | termios.ECHO if shown else during[3] & ~termios.ECHO
     termios.tcsetattr(terminal, termios.TCSANOW, during)
     try:
         yield

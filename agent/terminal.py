@@ -18,7 +18,7 @@ from rich.text import Text
 from ..serving.events import Convert, Delta, Download, Prefill, ServeEvent, Starting, Usage, Waiting
 from .citations import sources
 from .control import encodable
-from .echo import no_echo
+from .echo import echo
 from .events import Note, ToolEnd, ToolStart
 from .overflow.events import MapPlanned, Merging, Retrying, Warned, WindowDone, WindowStarted
 from .quotes import tally
@@ -172,7 +172,8 @@ def allowed(call: ToolStart) -> bool:
     """Ask the user whether a tool may be called. Whatever is no clear yes is a no."""
     err.print(Text(f"{call.name} {printable(call.arguments)}", style="yellow"), soft_wrap=True)
     try:
-        return err.input("Let the model do this? [y/N] ").strip().lower() in ("y", "yes")
+        with echo(True):
+            return err.input("Let the model do this? [y/N] ", markup=False).strip().lower() in ("y", "yes")
     except EOFError:
         return False
 
@@ -191,7 +192,7 @@ class AnswerView:
         self._bars: _Bars | None = None
         self._tail = ""
         self._parts = 0
-        self._keys = no_echo()
+        self._keys = echo(False)
 
     def __enter__(self) -> "AnswerView":
         self._keys.__enter__()

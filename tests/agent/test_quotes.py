@@ -457,7 +457,9 @@ def test_quotes_of_other_peoples_files_are_verified(
 
 
 def test_a_number_at_a_word_is_a_footnotes_mark_only_where_the_footnote_is() -> None:
-    about = corpus(document("a", "We ask the engine7 for it, and the model qwen2 reads.\n7Accessed in May.\n2 of them."))
+    about = corpus(
+        document("a", "We ask the engine7 for it, and the model qwen2 reads.\n7Accessed in May.\n2 of them.")
+    )
     assert one('"We ask the engine for it" [a:1]', about).status == "verified"
     assert one('"Accessed in May" [a:1]', about).status == "verified"
     assert one('"and the model qwen reads" [a:1]', about).status == "corrected"
