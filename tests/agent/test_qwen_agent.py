@@ -1,5 +1,6 @@
 """LongReader where Qwen-Agent's examples have their assistants: the same moves, with a scripted model."""
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,9 @@ from corpora import corpus, document
 from endpoints import Endpoint
 from longread.agent import LongReader
 from longread.agent.errors import ConfigError
+from longread.agent.tool_choice import clean
 from longread.serving.errors import PromptTooLong
+from longread.tools import document_tools
 from scripted_server import Reply, ScriptedServer
 
 pytestmark = pytest.mark.usefixtures("elsewhere")
@@ -187,3 +190,23 @@ def test_a_router_sends_the_question_to_a_reader(
     assert last[-1]["content"].startswith("57,344 bytes [book:1].")
     *_, last = router.run([{"role": "user", "content": "hello"}])
     assert last[-1]["content"] == "Hello.", "what it can answer itself, it does"
+
+
+def test_a_model_of_qwen_agents(scripted_server: ScriptedServer):
+    """Its own `oai`: tools are written into the prompt, in its format, and nothing is cut."""
+    written = '<tool_call>\n{"name": "search", "arguments": {"query": "prefill"}}\n</tool_call>'
+    scripted_server.script(Reply.text(written, usage=None), Reply.text('"Prefill reads" [book:2].', usage=None))
+    llm = {"model_type": "oai", "model": "scripted", "model_server": scripted_server.url, "api_key": "none"}
+    long = corpus(document("book", BOOK.documents[0].pages[0].text, "Prefill reads.", *["word " * 4000] * 20))
+    bot = LongReader(long, llm, function_list=document_tools(long, clean=clean))
+    answer = bot.ask("What reads?")
+    [call] = answer.tool_calls
+    assert call.name == "search"
+    assert call.result.startswith("1 match of the phrase 'prefill'")
+    assert [quote.status for quote in answer.quotes] == ["verified"]
+    assert answer.usage is None
+    first, second = (request.json for request in scripted_server.chats)
+    assert "tools" not in first
+    assert '"name": "search"' in first["messages"][0]["content"]
+    assert json.dumps(first["messages"]).count("word ") >= 80_000, "more than Qwen-Agent's 58,000 tokens"
+    assert "1 match of the phrase" in second["messages"][-1]["content"]
