@@ -81,7 +81,7 @@ class Keeper:
                 terminal.note(sentence)
             asked = len(session.turns())
             terminal.note(f"going on with {session.id}: {session.title} ({asked} question{'s' * (asked != 1)})")
-            history = session.history()  # type: ignore[assignment]
+            history = session.history()
             self._recorder = Recorder(session, terminal.note)
         else:
             self._recorder = Recorder(

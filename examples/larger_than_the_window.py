@@ -12,11 +12,14 @@ import sys
 
 from longread.agent import Answer, Corpus, LongReader
 from longread.agent.events import Note
-from longread.agent.overflow import MapPlanned, WindowDone
+from longread.agent.overflow import MapPlanned, Overflow, WindowDone
 
-if len(sys.argv) < 4 or sys.argv[1] not in ("retrieve", "map", "auto"):
+WAYS: tuple[Overflow, ...] = ("retrieve", "map", "auto")
+
+if len(sys.argv) < 4 or sys.argv[1] not in WAYS:
     sys.exit(__doc__)
-way, path, question = sys.argv[1:]
+way = WAYS[WAYS.index(sys.argv[1])]
+path, question = sys.argv[2:]
 server = os.environ.get("LONGREAD_SERVER")
 llm = {"model_type": "longread-endpoint", "server": server} if server else None
 reader = LongReader(Corpus.load([path]), llm, window=2000, max_tokens=100, overflow=way)

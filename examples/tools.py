@@ -20,7 +20,7 @@ class Today(BaseTool):
 
     name = "today"
     description = "Gives the date of today."
-    parameters: list[dict[str, Any]] = []  # noqa: RUF012
+    parameters: list[dict] | dict = []  # noqa: RUF012
 
     def call(self, params: str | dict[str, Any], **kwargs: Any) -> str:
         import datetime
