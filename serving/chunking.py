@@ -211,43 +211,55 @@ class Chunker:
         return reached if reached > 0 else size
 
 
+@dataclass
+class _Reading:
+    """A prompt of which a part is read: its last chunk, and the target, in seconds of the costs now in force."""
+
+    prefix: int
+    size: int
+    target: float
+    stale: bool = False
+
+
 class Pacer:
     """The policy of a scheduler: the next chunk of each request, from costs that follow what its steps take."""
 
     def __init__(self, pipeline: Pipeline, limits: Limits):
         self.corrector = Corrector(pipeline)
         self.chunker = Chunker(pipeline, limits)
-        self._targets: dict[Hashable, float] = {}
-        self._last: dict[Hashable, tuple[int, int]] = {}  # the prefix and size of the chunk before
+        self._reading: dict[Hashable, _Reading] = {}
 
     def next(self, request: Hashable, prefix: int, remaining: int, decodes: int = 0) -> int:
         """How many tokens of a request the next step reads: `Chunker.next`, with one target for all of a prompt."""
-        if request not in self._targets:
-            self._targets[request] = self._target(request, prefix, remaining)
-        size = self.chunker.next(prefix, remaining, decodes, self._targets[request])
-        self._last[request] = (prefix, size)
+        before = self._reading.get(request)
+        if before is None:
+            target = self.chunker.target(remaining, prefix)
+        elif before.stale:
+            # What its chunks took so far is waited for in every stage already: shorter ones gain nothing.
+            target = max(before.target, self.chunker.target(remaining, prefix))
+        else:
+            target = before.target
+        size = self.chunker.next(prefix, remaining, decodes, target)
+        self._reading[request] = _Reading(prefix, size, target)
         if size == remaining:
             self.forget(request)
         return size
 
     def observe(self, prefix: int, chunk: int, seconds: float, decodes: int = 0) -> None:
         """Take note of a step: the time since the step before it ended, both having been under way."""
+        before = self.chunker.pipeline
         self.corrector.observe(prefix, chunk, seconds, decodes)
-        if self.corrector.pipeline is not self.chunker.pipeline:
-            self.chunker = Chunker(self.corrector.pipeline, self.chunker.limits)
-            self._targets.clear()  # which were in seconds of the costs before
+        after = self.corrector.pipeline
+        if after is before:
+            return
+        self.chunker = Chunker(after, self.chunker.limits)
+        for one in self._reading.values():
+            one.target *= after.seconds(one.prefix, one.size) / before.seconds(one.prefix, one.size)
+            one.stale = True
 
     def forget(self, request: Hashable) -> None:
         """A request that is read, or was given up."""
-        self._targets.pop(request, None)
-        self._last.pop(request, None)
-
-    def _target(self, request: Hashable, prefix: int, remaining: int) -> float:
-        """For the rest of a prompt. The longest chunk so far is waited for already: shorter ones gain nothing."""
-        target = self.chunker.target(remaining, prefix)
-        if request in self._last:
-            return max(target, self.chunker.pipeline.seconds(*self._last[request]))
-        return target
+        self._reading.pop(request, None)
 
 
 def fixed(tokens: int, size: int) -> list[int]:

@@ -64,17 +64,25 @@ class Corrector:
         dense = self._terms(stage.dense, False)
         sparse = None if stage.sparse is None else self._terms(stage.sparse, True)
         pace = stage.model_copy(update={"dense": dense, "sparse": sparse})
-        return self.table.model_copy(update={"stages": (pace,) * len(self.table.stages)})
+        return Pipeline(stages=(pace,) * len(self.table.stages), transfer=self.table.transfer)
 
     def _terms(self, table: Terms, sparse: bool) -> Terms:
-        seen = self._seen[sparse]
-        if len(seen) < _ENOUGH:
-            return table.scaled(median(self._ratios))
-        seconds = np.array([one for _, one in seen])
-        features = np.array([one for one, _ in seen])
-        largest = features.max(axis=0)
-        prior = np.array(table.values)
-        share = np.divide(_UNSEEN * seconds.mean(), largest, out=np.zeros_like(prior), where=largest > 0)
-        spread = np.maximum(_SPREAD * prior + share, 1e-30)
-        rows = np.vstack([features / seconds[:, None] / _NOISE, np.diag(1 / spread)])
-        return Terms.of(nonnegative(rows, np.concatenate([np.full(len(seen), 1 / _NOISE), prior / spread])))
+        """The coefficients of a regime: near the table's, or near the table's of a machine so much slower or faster."""
+        scaled = table.scaled(median(self._ratios))
+        if len(self._seen[sparse]) < _ENOUGH:
+            return scaled
+        return min((_fit(self._seen[sparse], prior) for prior in (table, scaled)), key=lambda fit: fit[1])[0]
+
+
+def _fit(seen: deque[tuple[tuple[float, ...], float]], table: Terms) -> tuple[Terms, float]:
+    """(coefficients, misfit): least squares over the steps and, as the prior, the coefficients of a table."""
+    seconds = np.array([one for _, one in seen])
+    features = np.array([one for one, _ in seen])
+    largest = features.max(axis=0)
+    prior = np.array(table.values)
+    unseen = np.divide(_UNSEEN * seconds.mean(), largest, out=np.zeros_like(prior), where=largest > 0)
+    spread = np.maximum(_SPREAD * prior + unseen, 1e-30)
+    rows = np.vstack([features / seconds[:, None] / _NOISE, np.diag(1 / spread)])
+    targets = np.concatenate([np.full(len(seen), 1 / _NOISE), prior / spread])
+    found = nonnegative(rows, targets)
+    return Terms.of(found), float(np.linalg.norm(rows @ found - targets))
