@@ -24,9 +24,11 @@ __all__ = [
     "Transfer", "best_fixed", "fixed", "makespan",
 ]  # fmt: skip
 
-_SCAN = 1.25
+_SCAN = 1.12
 """Ratio of the target times that are tried at first."""
 _HALVINGS = 12
+_SLACK = 0.02
+"""By how much a prompt's last chunk may take longer than the others, rather than leave a sliver."""
 
 
 class Limits(BaseModel):
@@ -110,16 +112,15 @@ class Chunker:
         room = min(self.limits.most - decodes, remaining)
         if room <= 0:
             return 0
-        least = self._least
         if target is None:
             target = self.target(remaining, prefix)
-        if decodes and self.limits.latency is not None:
-            # A decode goes through every stage before its request has another.
-            bound = self.limits.latency / len(self.pipeline.stages)
-            if bound < target:
-                target, least = bound, self.limits.alignment
+        least, bound = self._least, self._bound(decodes)
+        if bound < target:
+            target, least = bound, self.limits.alignment
         size = min(max(self.pipeline.chunk(prefix, target, decodes), least), room)
-        if room == remaining and remaining - size < self.limits.alignment:
+        if room == remaining and (
+            size == remaining or self.pipeline.seconds(prefix, remaining, decodes) <= (1 + _SLACK) * target
+        ):
             return remaining
         size = self._aligned(prefix, size)
         rest = remaining - size
@@ -129,7 +130,7 @@ class Chunker:
         half = self._aligned(prefix, remaining // 2)
         if min(half, remaining - half) >= least and half <= room:
             return half
-        return remaining if room == remaining and least == self._least else size
+        return remaining if room == remaining and target < bound else size
 
     def plan(self, tokens: int, prefix: int = 0, target: float | None = None) -> list[int]:
         """The sizes of all chunks, when nothing else runs."""
@@ -159,8 +160,8 @@ class Chunker:
             target /= _SCAN
         best = min(tried, key=tried.__getitem__)
         count = self._outline(tokens, prefix, best).chunks
-        for chunks in sorted({max(1, round(count * factor)) for factor in (0.8, 0.9, 1.0, 1.1, 1.2)}):
-            attempt(self._tightest(tokens, prefix, chunks, best / _SCAN / _SCAN, best * _SCAN * _SCAN))
+        for chunks in sorted({max(1, round(count * factor)) for factor in (0.8, 0.9, 1.0, 1.1, 1.25)}):
+            attempt(self._tightest(tokens, prefix, chunks, best / _SCAN**3, best * _SCAN**3))
         return min(tried, key=tried.__getitem__)
 
     def forecast(self, tokens: int, prefix: int = 0) -> Forecast:
@@ -204,6 +205,12 @@ class Chunker:
             size = self.next(prefix, tokens, target=target)
             yield size
             prefix, tokens = prefix + size, tokens - size
+
+    def _bound(self, decodes: int) -> float:
+        """Seconds that a step may take: a decode goes through every stage before its request has another."""
+        if not decodes or self.limits.latency is None:
+            return math.inf
+        return self.limits.latency / len(self.pipeline.stages)
 
     def _aligned(self, prefix: int, size: int) -> int:
         """So much less that it ends where a page does; as it is if it does not reach one."""

@@ -183,26 +183,24 @@ class CostModel(_Frozen):
         return self.terms(self.is_sparse(prefix, chunk)).seconds(prefix, chunk, decodes)
 
     def chunk(self, prefix: int, seconds: float, decodes: int = 0) -> int:
-        """The most tokens that a step of so many seconds can read.
+        """The most tokens that a step of so many seconds can read; 0 if it cannot read one.
 
-        A sparse chunk may take less than a smaller dense one: each regime is asked for itself, and the larger answer
-        that lies within its regime is taken.
+        A sparse chunk may take less than a smaller dense one, so each regime is asked for itself. Before the threshold,
+        where both may have an answer, a dense chunk up to it is taken if that costs less a token.
         """
         dense = _floor(self.dense.chunk(prefix, seconds, decodes))
         if self.sparse is None:
             return dense
+        dense = min(dense, max(self.threshold - prefix, self.least_queries - 1, 0))
         sparse = _floor(self.sparse.chunk(prefix, seconds, decodes))
-        if self.is_sparse(prefix, sparse):
-            return max(sparse, min(dense, self._last_dense(prefix)))
-        return min(dense, self._last_dense(prefix))
+        if not self.is_sparse(prefix, sparse):
+            return dense
+        cheaper = self.seconds(prefix, dense, decodes) * sparse < self.seconds(prefix, sparse, decodes) * dense
+        return dense if cheaper and dense >= self.least_queries else max(dense, sparse)
 
     def extrapolates(self, length: int) -> bool:
         """Whether so long a prefix is far beyond those measured."""
         return length > _REACH * max(self.longest, 1)
-
-    def _last_dense(self, prefix: int) -> int:
-        """The largest chunk that is dense: below the threshold, or with too few queries."""
-        return max(self.threshold - prefix, self.least_queries - 1, 0)
 
 
 class Transfer(_Frozen):
