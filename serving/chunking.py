@@ -102,22 +102,25 @@ class Chunker:
         queries = max(stage.least_queries for stage in pipeline.distinct)
         self._least = min(_up(max(limits.least, queries), limits.alignment), limits.most)
 
-    def next(self, prefix: int, remaining: int, decodes: int = 0, target: float | None = None) -> int:
+    def next(
+        self, prefix: int, remaining: int, decodes: int = 0, target: float | None = None, *, shared: bool = False
+    ) -> int:
         """How many tokens the next step reads; 0 only if none remain, or decodes take up the whole step.
 
         Args:
             decodes: tokens of other requests in the step.
             target: seconds a step is to take; None for what is best for the rest of the prompt.
+            shared: whether any request decodes, in another step under way if not in this: it waits for this one, too.
         """
         room = min(self.limits.most - decodes, remaining)
         if room <= 0:
             return 0
         if target is None:
             target = self.target(remaining, prefix)
-        least, bound = self._least, self._bound(decodes)
+        least, bound = self._least, self._bound(shared or decodes > 0)
         if bound < target:
             target, least = bound, self.limits.alignment
-        size = min(max(self.pipeline.chunk(prefix, target, decodes), least), room)
+        size = min(max(self.pipeline.chunk(prefix, target, decodes, room), least), room)
         if room == remaining and (
             size == remaining or self.pipeline.seconds(prefix, remaining, decodes) <= (1 + _SLACK) * target
         ):
@@ -206,9 +209,9 @@ class Chunker:
             yield size
             prefix, tokens = prefix + size, tokens - size
 
-    def _bound(self, decodes: int) -> float:
-        """Seconds that a step may take: a decode goes through every stage before its request has another."""
-        if not decodes or self.limits.latency is None:
+    def _bound(self, shared: bool) -> float:
+        """Seconds that a step may take: between a decode and its request's next lie as many steps as stages."""
+        if not shared or self.limits.latency is None:
             return math.inf
         return self.limits.latency / len(self.pipeline.stages)
 
@@ -236,7 +239,7 @@ class Pacer:
         self.chunker = Chunker(pipeline, limits)
         self._reading: dict[Hashable, _Reading] = {}
 
-    def next(self, request: Hashable, prefix: int, remaining: int, decodes: int = 0) -> int:
+    def next(self, request: Hashable, prefix: int, remaining: int, decodes: int = 0, *, shared: bool = False) -> int:
         """How many tokens of a request the next step reads: `Chunker.next`, with one target for all of a prompt."""
         before = self._reading.get(request)
         if before is None:
@@ -246,14 +249,14 @@ class Pacer:
             target = max(before.target, self.chunker.target(remaining, prefix))
         else:
             target = before.target
-        size = self.chunker.next(prefix, remaining, decodes, target)
+        size = self.chunker.next(prefix, remaining, decodes, target, shared=shared)
         self._reading[request] = _Reading(prefix, size, target)
         if size == remaining:
             self.forget(request)
         return size
 
-    def observe(self, prefix: int, chunk: int, seconds: float, decodes: int = 0) -> None:
-        """Take note of a step: the time since the step before it ended, both having been under way."""
+    def observe(self, prefix: int, chunk: int, seconds: float | None, decodes: int = 0) -> None:
+        """Take note of a step that came out, as `Corrector.observe` does; `chunk` is 0 for one that only decodes."""
         before = self.chunker.pipeline
         self.corrector.observe(prefix, chunk, seconds, decodes)
         after = self.corrector.pipeline

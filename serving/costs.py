@@ -26,6 +26,8 @@ TYPICAL, WORST = 0.10, 0.35
 _REACH = 8
 """Prefixes up to this many times the longest one measured are taken to follow the fit."""
 
+_NO_LIMIT = 1 << 62
+
 
 class PoorFit(LongreadError):
     """Measurements that no cost model describes: too few, or none that fits them."""
@@ -182,17 +184,17 @@ class CostModel(_Frozen):
         """What a step takes."""
         return self.terms(self.is_sparse(prefix, chunk)).seconds(prefix, chunk, decodes)
 
-    def chunk(self, prefix: int, seconds: float, decodes: int = 0) -> int:
-        """The most tokens that a step of so many seconds can read; 0 if it cannot read one.
+    def chunk(self, prefix: int, seconds: float, decodes: int = 0, most: int = _NO_LIMIT) -> int:
+        """The most tokens, up to a limit, that a step of so many seconds can read; 0 if it cannot read one.
 
         A sparse chunk may take less than a smaller dense one, so each regime is asked for itself. Before the threshold,
         where both may have an answer, a dense chunk up to it is taken if that costs less a token.
         """
-        dense = _floor(self.dense.chunk(prefix, seconds, decodes))
+        dense = _floor(self.dense.chunk(prefix, seconds, decodes), most)
         if self.sparse is None:
             return dense
         dense = min(dense, max(self.threshold - prefix, self.least_queries - 1, 0))
-        sparse = _floor(self.sparse.chunk(prefix, seconds, decodes))
+        sparse = _floor(self.sparse.chunk(prefix, seconds, decodes), most)
         if not self.is_sparse(prefix, sparse):
             return dense
         cheaper = self.seconds(prefix, dense, decodes) * sparse < self.seconds(prefix, sparse, decodes) * dense
@@ -227,9 +229,9 @@ class Pipeline(_Frozen):
         """The pace: what the slowest stage takes for a step."""
         return max(stage.seconds(prefix, chunk, decodes) for stage in self.distinct)
 
-    def chunk(self, prefix: int, seconds: float, decodes: int = 0) -> int:
-        """The most tokens that no stage takes longer for."""
-        return min(stage.chunk(prefix, seconds, decodes) for stage in self.distinct)
+    def chunk(self, prefix: int, seconds: float, decodes: int = 0, most: int = _NO_LIMIT) -> int:
+        """The most tokens, up to a limit, that no stage takes longer for."""
+        return min(stage.chunk(prefix, seconds, decodes, most) for stage in self.distinct)
 
     def slowest(self, prefix: int, chunk: int) -> CostModel:
         return max(self.distinct, key=lambda stage: stage.seconds(prefix, chunk))
@@ -290,5 +292,5 @@ def _step(sample: Sample) -> tuple[int, int, int]:
     return sample.prefix, sample.chunk, sample.decodes
 
 
-def _floor(tokens: float) -> int:
-    return 1 << 62 if math.isinf(tokens) else int(tokens)
+def _floor(tokens: float, most: int) -> int:
+    return int(min(tokens, most))
