@@ -2,9 +2,10 @@
 
 The loop is vLLM's (v1/engine/core.py, step_with_batch_queue): as many steps under way as there are stages; a step is
 scheduled whenever there is room for one; otherwise the oldest is waited for. A stage begins a step when it has done the
-one before, the stage before it has sent, and the stage behind has taken what it sent last: that is when vLLM's
-workers wait for their sends. Requests are served in the order they came; those that are read decode in every step that
-finds their last token out.
+one before, has received, and the stage behind has taken what it sent last: vLLM's workers wait for their sends then. On
+a CPU a worker begins to receive when it is free; on a GPU, whose kernels are launched ahead of their time, when it
+begins the step before. Requests are served in the order they came; those that are read decode in every step that finds
+their last token out.
 """
 
 import random
@@ -13,7 +14,23 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from longread.serving.chunking import Pipeline
+from longread.serving.chunking import Transfer
+
+
+class Stage(Protocol):
+    """`longread.serving.costs.CostModel`, or times that were measured."""
+
+    def seconds(self, prefix: int, chunk: int, decodes: int = 0) -> float: ...
+
+
+class Stages(Protocol):
+    """`longread.serving.costs.Pipeline`, or times that were measured."""
+
+    @property
+    def stages(self) -> Sequence[Stage]: ...
+
+    @property
+    def transfer(self) -> Transfer: ...
 
 
 class Policy(Protocol):
@@ -66,12 +83,18 @@ class Served:
 
 @dataclass(frozen=True)
 class Run:
-    """What was simulated: the requests, the seconds until the last token, the share of it that stages worked."""
+    """What was simulated.
+
+    Args:
+        seconds: until the last token.
+        busy: the share of it that stages worked.
+        spans: (stage, start, seconds) of each step in each stage.
+    """
 
     served: tuple[Served, ...]
     seconds: float
     busy: float
-    steps: int
+    spans: tuple[tuple[int, float, float], ...]
 
 
 @dataclass
@@ -85,12 +108,19 @@ class _Step:
 
 
 def simulate(
-    pipeline: Pipeline, policy: Policy, arrivals: Sequence[Arrival], *, overhead: float = 0.0, noise: float = 0.0
+    pipeline: Stages,
+    policy: Policy,
+    arrivals: Sequence[Arrival],
+    *,
+    ahead: bool = False,
+    overhead: float = 0.0,
+    noise: float = 0.0,
 ) -> Run:
     """Serve requests.
 
     Args:
         pipeline: what steps cost in truth; a policy brings its own idea of it.
+        ahead: whether stages receive while they work.
         overhead: seconds the engine takes to schedule a step, with none of which it overlaps.
         noise: relative spread of what a stage takes for a step; the same for the same step of another run.
     """
@@ -98,9 +128,11 @@ def simulate(
     waiting = deque(sorted((Served(arrival) for arrival in arrivals), key=lambda one: one.arrival.at))
     everyone = tuple(waiting)
     queue: deque[_Step] = deque()
-    free, taken, busy = [0.0] * stages, [0.0] * stages, [0.0] * stages
+    free, taken = [0.0] * stages, [0.0] * stages
+    began = [0.0] * stages if ahead else free
+    spans: list[tuple[int, float, float]] = []
     decoding: list[Served] = []
-    now, out, steps = 0.0, 0.0, 0
+    now, out = 0.0, 0.0
     while waiting or decoding or queue:
         ready = [one for one in decoding if not one.waits]
         head = waiting[0] if waiting and waiting[0].arrival.at <= now and not waiting[0].waits else None
@@ -112,9 +144,8 @@ def simulate(
                 chunk = policy.next(id(head), prefix, remaining, len(ready), shared=bool(decoding))
             now += overhead
             step = _Step(head if chunk else None, prefix, chunk, ready, 0.0, len(queue) + 1 >= stages)
-            step.done = _through(pipeline, step, now, free, taken, busy, noise, draw)
+            step.done = _through(pipeline, step, now, free, taken, spans, began, noise, draw)
             queue.append(step)
-            steps += 1
             for one in ready:
                 one.waits = True
             if head is not None and chunk:
@@ -133,24 +164,24 @@ def simulate(
         policy.observe(step.prefix, step.chunk, step.done - out if step.full else None, len(step.decodes))
         out = step.done
         _tokens(step, decoding)
-    return Run(everyone, out, sum(busy) / (stages * out), steps)
+    busy = sum(seconds for _, _, seconds in spans)
+    return Run(everyone, out, busy / (stages * out), tuple(spans))
 
 
 def _through(
-    pipeline: Pipeline, step: _Step, now: float, free: list[float], taken: list[float], busy: list[float],
-    noise: float, draw: random.Random,
+    pipeline: Stages, step: _Step, now: float, free: list[float], taken: list[float],
+    spans: list[tuple[int, float, float]], began: list[float], noise: float, draw: random.Random,
 ) -> float:  # fmt: skip
     """When a step leaves the last stage. `free`: when each stage is done with the step before; `taken`: when the one
-    behind it took that."""
+    behind it took that; `began`: from when on each receives."""
     transfer = pipeline.transfer.seconds(step.chunk + len(step.decodes))
     arrives = now
     for index, stage in enumerate(pipeline.stages):
-        start = max(arrives, free[index], taken[index])
         if index:
-            start += transfer
-            taken[index - 1] = start
+            arrives = taken[index - 1] = max(arrives, began[index]) + transfer
+        start = began[index] = max(arrives, free[index], taken[index])
         seconds = stage.seconds(step.prefix, step.chunk, len(step.decodes)) * draw.uniform(1 - noise, 1 + noise)
-        busy[index] += seconds
+        spans.append((index, start, seconds))
         arrives = free[index] = start + seconds
     return arrives
 

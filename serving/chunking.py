@@ -27,6 +27,8 @@ __all__ = [
 _SCAN = 1.12
 """Ratio of the target times that are tried at first."""
 _HALVINGS = 12
+_MANY = 100
+"""Chunks of a prompt from which a few more or less make no difference."""
 _SLACK = 0.02
 """By how much a prompt's last chunk may take longer than the others, rather than leave a sliver."""
 
@@ -163,7 +165,8 @@ class Chunker:
             target /= _SCAN
         best = min(tried, key=tried.__getitem__)
         count = self._outline(tokens, prefix, best).chunks
-        for chunks in sorted({max(1, round(count * factor)) for factor in (0.8, 0.9, 1.0, 1.1, 1.25)}):
+        factors = (0.8, 0.9, 1.0, 1.1, 1.25) if count < _MANY else (1.0,)
+        for chunks in sorted({max(1, round(count * factor)) for factor in factors}):
             attempt(self._tightest(tokens, prefix, chunks, best / _SCAN**3, best * _SCAN**3))
         return min(tried, key=tried.__getitem__)
 
@@ -281,11 +284,10 @@ def makespan(pipeline: Pipeline, chunks: Sequence[int], prefix: int = 0) -> floa
     """Seconds from a prompt's first step to its last chunk's leaving the last stage, when nothing else runs."""
     free = [0.0] * len(pipeline.stages)
     for start, chunk in zip(_starts(chunks, prefix), chunks, strict=True):
-        taken = {stage: stage.seconds(start, chunk) for stage in pipeline.distinct}
-        ready, transfer = 0.0, pipeline.transfer.seconds(chunk)
-        for index, stage in enumerate(pipeline.stages):
-            free[index] = max(free[index], ready) + taken[stage]
-            ready = free[index] + transfer
+        taken = {pace: pace.seconds(start, chunk) for pace in pipeline.distinct}
+        ready = 0.0
+        for index, pace in enumerate(pipeline.paces):
+            ready = free[index] = max(free[index], ready) + taken[pace]
     return free[-1]
 
 

@@ -75,7 +75,7 @@ class Corrector:
         dense = self._terms(stage.dense, False)
         sparse = None if stage.sparse is None else self._terms(stage.sparse, True)
         pace = stage.model_copy(update={"dense": dense, "sparse": sparse})
-        return Pipeline(stages=(pace,) * len(self.table.stages), transfer=self.table.transfer)
+        return Pipeline(stages=(pace,) * len(self.table.stages))  # the transfer is in the pace
 
     def _terms(self, table: Terms, sparse: bool) -> Terms:
         """The coefficients of a regime: near the table's, or near the table's of a machine so much slower or faster."""

@@ -81,6 +81,10 @@ class Terms(_Frozen):
     def scaled(self, factor: float) -> Self:
         return self.of(factor * value for value in self.values)
 
+    def plus(self, step: float, token: float) -> Self:
+        more = {"step": self.step + step, "token": self.token + token, "decode": self.decode + token}
+        return self.model_copy(update=more)
+
     def seconds(self, prefix: int, chunk: int, decodes: int = 0) -> float:
         rate = self.token + self.past * prefix + self.own * chunk / 2
         return self.step + self.decode * decodes + rate * chunk + (self.length * (prefix + chunk) if chunk else 0.0)
@@ -100,6 +104,16 @@ class Residual(_Frozen):
 
     median: NonNegativeFloat
     worst: NonNegativeFloat
+
+
+class Transfer(_Frozen):
+    """What it takes a stage to hand on its results, before it goes on: seconds a step, and seconds a token."""
+
+    step: NonNegativeFloat = 0.0
+    token: NonNegativeFloat = 0.0
+
+    def seconds(self, chunk: int) -> float:
+        return self.step + self.token * chunk
 
 
 class CostModel(_Frozen):
@@ -200,19 +214,16 @@ class CostModel(_Frozen):
         cheaper = self.seconds(prefix, dense, decodes) * sparse < self.seconds(prefix, sparse, decodes) * dense
         return dense if cheaper and dense >= self.least_queries else max(dense, sparse)
 
+    def plus(self, transfer: Transfer) -> "CostModel":
+        """With handing on the results."""
+        if not (transfer.step or transfer.token):
+            return self
+        sparse = None if self.sparse is None else self.sparse.plus(transfer.step, transfer.token)
+        return self.model_copy(update={"dense": self.dense.plus(transfer.step, transfer.token), "sparse": sparse})
+
     def extrapolates(self, length: int) -> bool:
         """Whether so long a prefix is far beyond those measured."""
         return length > _REACH * max(self.longest, 1)
-
-
-class Transfer(_Frozen):
-    """What a stage waits for the results of the one before: seconds a step, and seconds a token."""
-
-    step: NonNegativeFloat = 0.0
-    token: NonNegativeFloat = 0.0
-
-    def seconds(self, chunk: int) -> float:
-        return self.step + self.token * chunk
 
 
 class Pipeline(_Frozen):
@@ -222,8 +233,14 @@ class Pipeline(_Frozen):
     transfer: Transfer = Transfer()
 
     @cached_property
+    def paces(self) -> tuple[CostModel, ...]:
+        """What each stage takes for a step with handing on its results, which the last does not."""
+        return (*(stage.plus(self.transfer) for stage in self.stages[:-1]), self.stages[-1])
+
+    @cached_property
     def distinct(self) -> tuple[CostModel, ...]:
-        return tuple(dict.fromkeys(self.stages))
+        """The paces without those that are the same."""
+        return tuple(dict.fromkeys(self.paces))
 
     def seconds(self, prefix: int, chunk: int, decodes: int = 0) -> float:
         """The pace: what the slowest stage takes for a step."""

@@ -5,10 +5,10 @@ import itertools
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pipeline_events import Arrival, simulate
 
 from longread.serving.chunking import Chunker, Limits, Pacer, best_fixed, fixed, makespan
 from longread.serving.costs import CostModel, Pipeline, Terms, Transfer
-from pipeline_events import Arrival, simulate
 
 DENSE = Terms(step=3e-3, token=2e-5, length=1e-8, past=3e-11, own=3e-11, decode=1e-4)
 SPARSE = Terms(step=5e-3, token=3e-5, length=1e-7, past=1e-12, own=1e-12, decode=1e-4)
