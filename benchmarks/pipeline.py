@@ -220,13 +220,9 @@ def validate() -> None:
         real, expected, replayed = median(row["ttft"] for row in same), [], []
         for row in same:
             chunks, tokens = [step[1] for step in row["steps"]], sum(step[1] for step in row["steps"])
-            times = _Steps(
-                [
-                    _Measured({(one[0], one[1]): one[2 + at] for one in row["steps"]})
-                    for at in range(len(calibrated.stages))
-                ]
-            )
-            for stages, found in ((calibrated, expected), (times, replayed)):
+            columns = range(2, 2 + len(calibrated.stages))
+            times = [_Measured({(step[0], step[1]): step[column] for step in row["steps"]}) for column in columns]
+            for stages, found in ((calibrated, expected), (_Steps(times, Transfer()), replayed)):
                 found.append(simulate(stages, _Listed(chunks), [Arrival(tokens)]).seconds)
         error = median(expected) / real - 1
         off.append(abs(error))
