@@ -8,6 +8,7 @@ stop(served)
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -27,7 +28,7 @@ from .errors import ModelUnusable, ServerError
 from .events import ServeEvent, Starting
 from .plan import Gpus, Plan, Precision, Request, plan
 from .served import Served, find, path_of, record, stop
-from .server_log import cause, kv_tokens, longread_line, stage
+from .server_log import Cause, cause, kv_tokens, longread_line, stage
 from .shape import ModelShape
 
 __all__ = ["Options", "launch", "plan_for", "stop"]
@@ -203,11 +204,13 @@ def _answers(url: str) -> bool:
 
 def _failed(served: Served, found: Plan, code: int) -> str:
     lines = served.log.read_text(encoding="utf-8", errors="replace").replace("\r", "\n").splitlines()
-    why = cause(lines)
-    text = f"{served.model} did not start (exit code {code}): {why.text.rstrip('.')}. Its log: {served.log}"
+    why, how = cause(lines), f"exit code {code}" if code >= 0 else f"signal {-code}"
+    if code == -signal.SIGKILL:
+        why = Cause("it was killed, as happens when main memory runs out", memory=True)
+    text = f"{served.model} did not start ({how}): {why.text.rstrip('.')}. Its log: {served.log}."
     if not why.memory:
         return text
-    half = plan(replace(found.request, tokens=max(1024, found.request.tokens // 2)))
+    half = plan(replace(found.request, tokens=max(1, found.request.tokens // 2)))
     if half.chosen is None:
         return text
     return f"{text} Half the length takes {half.chosen.need.total / 2**30:.1f} GiB: --tokens {half.request.tokens}."
