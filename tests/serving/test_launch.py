@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import socket
 import sys
 import time
 from collections.abc import Callable
@@ -186,6 +187,22 @@ def test_development_mode_is_refused(home: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("VLLM_SERVER_DEV_MODE", "1")
     with pytest.raises(ServerError, match="VLLM_SERVER_DEV_MODE is set"):
         launch.launch("smollm2-135m", Options())
+
+
+def test_a_port_is_one_servers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From when it is chosen: vLLM itself would let two listen at one."""
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ServerError, match=rf"Port {port} of 127\.0\.0\.1 cannot be had: choose another"):
+            launch._port(Options(port=port))
+    found, claim = launch._port(Options(port=port))
+    assert found == port
+    with claim, pytest.raises(ServerError, match=f"Port {port}"):
+        launch._port(Options(port=port))
+    one, other = launch._port(Options()), launch._port(Options())
+    with one[1], other[1]:
+        assert one[0] != other[0]
 
 
 # Records
