@@ -244,8 +244,8 @@ def _bfloat16() -> bool:
 
 
 def _port(options: Options) -> tuple[int, AbstractContextManager[object]]:
-    """The port that is asked for; else 8000 if nobody has it, or any. And its lock, to be held until the server answers:
-    vLLM lets several servers listen at one port, of which each then gets some of the requests.
+    """The port asked for, else 8000 if nobody has it, or any; and its lock, to be held until the server answers, since
+    vLLM lets several servers listen at one port, and each then gets some of the requests.
     """
     from filelock import FileLock, Timeout
 
