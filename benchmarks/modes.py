@@ -120,7 +120,7 @@ class Experiment:
         losses = []
         while reader.length < end:
             start = reader.length
-            stop = min(start + CHUNK, end)
+            stop = min(start + CHUNK, end, SHARED if start < SHARED else end)  # the same chunks in every mode
             hidden = reader.read(haystack.tokens[start:stop])
             loss = reader.losses(hidden[:-1], haystack.tokens[start + 1 : stop])
             losses.append((stop, stop - start - 1, round(float(loss.double().mean()), 4)))
