@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from .adaptive import Adaptive, BlockSelection, choose_blocks
+from .adaptive import Adaptive, BlockSelection
 from .dca import DCASpec
 from .paged import Batch, PagedKV
 from .selection import Selection, Sparsity, choose
@@ -121,8 +121,7 @@ def select(
     """What these queries choose. See `longread.kernels.ops.select`."""
     among = {"q_rotated": q_rotated}
     if isinstance(pattern, Adaptive):
-        shares = functions(implementation).shares(q, kv, block_table, length, spec, pattern, **among)
-        return choose_blocks(shares, pattern, length - len(q))
+        return functions(implementation).choose(q, kv, block_table, length, spec, pattern, **among)
     scores = functions(implementation).scores
     return choose(*scores(q[-pattern.last_q :], kv, block_table, length, spec, **among), pattern)
 
@@ -150,7 +149,7 @@ class Functions(NamedTuple):
     sparse: Callable[..., object]
     scores: Callable[..., tuple[Tensor, Tensor]]
     blocks: Callable[..., object]
-    shares: Callable[..., Tensor]
+    choose: Callable[..., BlockSelection]
     write: Callable[..., object]
 
 
@@ -160,7 +159,7 @@ def functions(implementation: str) -> Functions:
     if implementation == "cpu":
         from .cpu import blocks, cache, dense, sparse
 
-        return Functions(dense.dense, sparse.sparse, sparse.scores, blocks.sparse, blocks.shares, cache.write)
+        return Functions(dense.dense, sparse.sparse, sparse.scores, blocks.sparse, blocks.choose, cache.write)
     from .triton import blocks, cache, dense, scoring, sparse
 
-    return Functions(dense.dense, sparse.sparse, scoring.scores, blocks.sparse, blocks.shares, cache.write)
+    return Functions(dense.dense, sparse.sparse, scoring.scores, blocks.sparse, blocks.choose, cache.write)

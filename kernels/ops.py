@@ -285,12 +285,12 @@ def observe(
     among = {"q_rotated": q_rotated, "implementation": implementation}
     selection = select(q, kv, block_table, length, spec, sparsity, **among)
     found = sparse_lse(q, kv, block_table, length, spec, selection, prompt_length=prompt_length, **among)
-    return out, (found - full).exp().mean(0), _density(selection, length - len(q), length, q.shape[1])
+    return out, (found - full).exp().mean(0), _density(selection, length - len(q), length)
 
 
-def _density(selection: Selection | BlockSelection, start: int, length: int, heads: int) -> Tensor:
+def _density(selection: Selection | BlockSelection, start: int, length: int) -> Tensor:
     if isinstance(selection, BlockSelection):
-        return block_density(selection, length=length, heads=heads)
+        return block_density(selection, length=length)
     return density(selection, start=start, length=length)
 
 

@@ -54,14 +54,16 @@ class Queries:
         parts = [(INTER, 0, own - span), (SUCCESSIVE, max(own - span, 0), own), (INTRA, own, until)]
         return [part for part in parts if part[1] < part[2]]
 
-    def turned(self, rows: slice | Tensor, region: int, head: int | slice = slice(None)) -> Tensor:
-        """Queries rotated for a region, with their temperature in them: [Hkv, G, rows, D], or [G, rows, D] of one head.
+    def turned(
+        self, rows: slice | Tensor, region: int, head: int | slice = slice(None), member: int | slice = slice(None)
+    ) -> Tensor:
+        """Queries rotated for a region, with their temperature in them: [Hkv, G, rows, D]; one head's are [rows, D].
 
         Args:
             rows: of the queries, counted from the first.
-            head: of K and V.
+            head, member: the head of K and V, and which of the query heads that share it.
         """
-        q = self._q[head, :, rows]
+        q = self._q[head, member][..., rows, :]
         at = self.spec.query_positions(self._indices[rows], region, continuous=self._continuous)
         if self._rotated:
             at = at - self._indices[rows] % self.spec.span

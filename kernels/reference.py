@@ -39,9 +39,9 @@ def attention(
     if isinstance(sparsity, Sparsity):
         sparsity = choose(*scores(q[-sparsity.last_q :], k, spec), sparsity)
     elif isinstance(sparsity, Adaptive):
-        sparsity = choose_blocks(shares(q, k, spec, sparsity), sparsity, start)
+        sparsity = choose_adaptively(q, k, spec, sparsity)
     if isinstance(sparsity, BlockSelection):
-        seen = seen & _chosen(sparsity, queries, keys).repeat_interleave(group, 0)
+        seen = seen & _chosen(sparsity, queries, keys)
     elif sparsity is not None:
         seen = seen & _selected(sparsity, queries, keys)
     logits = logits.masked_fill(~seen, -torch.inf)
@@ -65,21 +65,23 @@ def scores(q: Tensor, k: Tensor, spec: DCASpec) -> tuple[Tensor, Tensor]:
     return shares.sum(1), slash.scatter_add_(1, distances.flatten(1), shares.flatten(1))
 
 
-def shares(q: Tensor, k: Tensor, spec: DCASpec, adaptive: Adaptive) -> Tensor:
-    """What key blocks get of the attention of each query block's witnesses: [Hkv, query blocks, key blocks], float64.
-
-    It is their attention as it is but for the temperature, and the mean over them and the heads of a group.
+def choose_adaptively(q: Tensor, k: Tensor, spec: DCASpec, adaptive: Adaptive) -> BlockSelection:
+    """What each block of queries chooses, by the attention of its witnesses as it is but for the temperature.
 
     Args:
         q: [T, Hq, D], the last T of the n tokens that k [n, Hkv, D] has; neither rotated.
     """
-    length, start, size = k.shape[0], k.shape[0] - q.shape[0], adaptive.key_block
-    at, keys = witnesses(adaptive, start, length), torch.arange(length)
-    tokens = at.flatten()
-    logits = _logits(q[tokens - start], k, spec, tokens) * spec.base_scale
-    attention = logits.masked_fill(keys > tokens[:, None], -torch.inf).softmax(-1)
-    blocks = torch.nn.functional.pad(attention, (0, -length % size)).unflatten(-1, (-1, size)).sum(-1)
-    return blocks.unflatten(0, (k.shape[1], -1)).unflatten(2, at.shape).mean((1, 3))
+    length, start = k.shape[0], k.shape[0] - q.shape[0]
+    found = BlockSelection.empty(adaptive, start, length, q.device)
+    for row, tokens in enumerate(witnesses(adaptive, start, length)):
+        logits = _logits(q[tokens - start], k, spec, tokens) * spec.base_scale
+        attention = logits.masked_fill(torch.arange(length) > tokens[:, None], -torch.inf).softmax(-1).mean(1)
+        padded = torch.nn.functional.pad(attention, (0, -length % adaptive.key_block))
+        shares = padded.unflatten(-1, (-1, adaptive.key_block)).sum(-1)  # [Hq, key blocks]
+        for head, keep in enumerate(adaptive.keep):
+            begin = found.begins()[row : row + 1]
+            found.chosen[head, row] = choose_blocks(shares[head : head + 1], keep, begin, adaptive)[0]
+    return found
 
 
 def _logits(q: Tensor, k: Tensor, spec: DCASpec, queries: Tensor, *, continuous: bool = False) -> Tensor:
@@ -107,6 +109,6 @@ def _selected(selection: Selection, queries: Tensor, keys: Tensor) -> Tensor:
 
 
 def _chosen(selection: BlockSelection, queries: Tensor, keys: Tensor) -> Tensor:
-    """[Hkv, T, n]: the key blocks that the query's own block has chosen."""
+    """[Hq, T, n]: the key blocks that the query's own block has chosen."""
     rows = queries // selection.query_block - selection.start // selection.query_block
     return selection.chosen[:, rows][:, :, keys // selection.key_block]

@@ -67,8 +67,8 @@ def load_checkpoint(
     config = load_config(folder)
     window = window_of(config) if window is None else window
     spec = spec_of(config, window, str(model))
-    budgets = budgets_of(folder, config)
     target = hardware.device(device)
+    budgets = budgets_of(folder, config, target.type)
     chosen = getattr(torch, dtype) if dtype else hardware.default_dtype(target)
     hardware.use_physical_cores()
     tokenizer = ChatTokenizer(folder)
@@ -144,8 +144,8 @@ def spec_of(config: "PretrainedConfig", window: int, name: str) -> "DCASpec":
     return replace(spec, chunk_size=chunk, local_size=local)
 
 
-def budgets_of(folder: Path, config: "PretrainedConfig") -> "Budgets | None":
-    """The budgets of sparse prefill that a checkpoint for Dual Chunk Attention comes with, if it does.
+def budgets_of(folder: Path, config: "PretrainedConfig", device: str) -> "Budgets | None":
+    """The budgets of sparse prefill that a checkpoint for Dual Chunk Attention comes with or asks for, if it does.
 
     Raises:
         ModelUnusable: they are damaged, or of another model.
@@ -155,7 +155,7 @@ def budgets_of(folder: Path, config: "PretrainedConfig") -> "Budgets | None":
     dual_chunk: dict[str, Any] = getattr(config, "dual_chunk_attention_config", None) or {}
     try:
         return Budgets.from_config(
-            dual_chunk, folder, layers=config.num_hidden_layers, heads=config.num_attention_heads
+            dual_chunk, folder, layers=config.num_hidden_layers, heads=config.num_attention_heads, device=device
         )
     except KernelError as error:
         raise ModelUnusable(str(error)) from error

@@ -1,7 +1,6 @@
 """Attention of a chunk of one sequence's prompt to the blocks of keys that each block of its queries has chosen.
 
-A tile of queries is one query block of one head. It walks the list of its key blocks, which are those of its K/V head,
-ascending: first those two or more DCA chunks back, then those of the chunk before, then those of its own, where the
+A tile of queries is one query block of one head. It walks the list of the key blocks that it chose, ascending: first those two or more DCA chunks back, then those of the chunk before, then those of its own, where the
 query block's own keys come last and are cut by causality. Every tile is dense.
 """
 
@@ -17,10 +16,10 @@ import triton.language as tl
 from torch import Tensor
 
 from ..adaptive import Adaptive, BlockSelection
+from ..choosing import choose_all
 from ..dca import DCASpec
 from ..errors import KernelError
 from ..paged import PagedKV
-from ..shares import shares_of_heads
 from .common import (
     INTERPRETED,
     NO_LOGIT,
@@ -38,7 +37,8 @@ from .common import (
     turned,
 )
 
-_SCORED_ROWS = 8192
+_SCORED_ROWS = 1024
+TILES = (16, 32, 64, 128)
 
 
 # What changes from chunk to chunk must not be a reason to compile again, which takes seconds.
@@ -100,7 +100,7 @@ def _blocks(
     q_rows = (query - start).to(tl.int64) * q_token + head * q_head  # [BM]
     k += (head // GROUP) * k_head
     v += (head // GROUP) * v_head
-    own = (head // GROUP) * tl.num_programs(1) + tile
+    own = head * tl.num_programs(1) + tile
     lists += own * widest
     ends += own * 3  # where the list leaves each region: inter, successive, intra
     best = tl.full([BM], NO_LOGIT, tl.float32)
@@ -172,8 +172,8 @@ def sparse(
             f"chunks have {spec.span} tokens, which blocks of {selection.query_block} do not divide: choose another "
             "query_block"
         )
-    if selection.chosen.shape[0] != kv.k.shape[2]:
-        raise KernelError(f"the selection is of {selection.chosen.shape[0]} K/V heads, the cache has {kv.k.shape[2]}")
+    if selection.chosen.shape[0] != heads:
+        raise KernelError(f"the selection is of {selection.chosen.shape[0]} heads, q has {heads}")
     if not tokens:
         return out
     tiles = tiles or block_tiles(q, selection)
@@ -219,7 +219,7 @@ def sparse(
     return out
 
 
-def shares(
+def choose(
     q: Tensor,
     kv: PagedKV,
     block_table: Tensor,
@@ -228,14 +228,23 @@ def shares(
     adaptive: Adaptive,
     *,
     q_rotated: bool = False,
-) -> Tensor:
-    """See `longread.kernels.shares.shares_of_heads`: matrix products, which need no kernel of their own."""
+) -> BlockSelection:
+    """See `longread.kernels.choosing.choose_all`: matrix products, which need no kernel of their own.
+
+    Raises:
+        KernelError: blocks that are no tiles.
+    """
+    if adaptive.key_block not in TILES or adaptive.query_block not in TILES:
+        raise KernelError(
+            f"query_block is {adaptive.query_block} and key_block {adaptive.key_block}, which the Triton kernel takes "
+            f"as its tiles: of {TILES[0]} to {TILES[-1]} tokens"
+        )
 
     def one_by_one(work: Callable[[tuple[int, int]], None], places: Sequence[tuple[int, int]]) -> None:
         for place in places:
             work(place)
 
-    return shares_of_heads(
+    return choose_all(
         q, kv, block_table, length, spec, adaptive, q_rotated=q_rotated, rows=_SCORED_ROWS, each=one_by_one
     )
 
@@ -249,8 +258,9 @@ def block_tiles(q: Tensor, selection: BlockSelection) -> Tiles:
 
 
 def _lists(selection: BlockSelection, spec: DCASpec) -> tuple[Tensor, Tensor]:
-    """The key blocks before each query block, ascending: [Hkv, query blocks, most] int32, and where each region ends
-    in them, [Hkv, query blocks, 3] int32."""
+    """The key blocks before each query block, ascending: [Hq, query blocks, most] int32, and where each region ends
+    in them, [Hq, query blocks, 3] int32.
+    """
     begins = selection.begins()
     before = selection.chosen & selection.before()
     device = before.device
