@@ -1,6 +1,6 @@
 """Prefill on a CPU: dense against transformers' own attention, and sparse against dense, of the default model.
 
-    python benchmarks/cpu.py [--longest TOKENS]
+    python benchmarks/cpu.py [--longest TOKENS] [--sides NAME,NAME] [--only first|second]
 
 One prompt, a novel with a pass key in it, is read by dense and by sparse attention in turns, chunk by chunk, so that
 whatever else the machine does slows all sides alike; the times of shorter prompts are those of its beginnings. Recall
@@ -8,6 +8,7 @@ is that of the last chunk of each length, the mean over layers, heads and querie
 """
 
 import argparse
+import json
 import time
 from collections.abc import Iterator
 from statistics import median
@@ -18,12 +19,14 @@ import report
 import torch
 from reading import CHUNK, INTRODUCTION, QUESTION, PassKey, Reader, load, spec_of, uniform
 
-from longread.kernels import patch
+from longread.kernels import Budgets, patch
 from longread.kernels.patching import Observation, with_cache
 
 LENGTHS = (8192, 16384, 32768, 65536)
-BUDGETS = ((300, 400), (1000, 1500))
-"""(vertical, slash) of every head."""
+FIXED = ((300, 400), (1000, 1500))
+"""(vertical, slash) of every head: vertical-slash, beyond the trained window."""
+KEEP = (0.97,)
+"""The share that every head keeps: adaptive, beyond the first chunk."""
 KEY_AT = 5000
 ROUNDS = 3
 
@@ -57,15 +60,24 @@ def seconds(model: Any, ids: torch.Tensor) -> float:
     return time.perf_counter() - started
 
 
-def sparse_against_dense(model: Any, encode: Any, text: list[int], longest: int) -> Iterator[dict[str, Any]]:
+def sparsities(model: Any) -> dict[str, Budgets]:
+    """What is compared with dense attention, by name."""
+    config = model.config
+    shape = config.num_hidden_layers, config.num_attention_heads
+    fixed = {f"{vertical} + {slash}": uniform(model, vertical, slash) for vertical, slash in FIXED}
+    return fixed | {f"adaptive {keep}": Budgets.adaptive(*shape, keep, threshold=CHUNK) for keep in KEEP}
+
+
+def sparse_against_dense(
+    model: Any, encode: Any, text: list[int], longest: int, compared: dict[str, Budgets]
+) -> Iterator[dict[str, Any]]:
     """Read in turns; at each length what was taken so far, recall, the share of keys, and whether the key is known."""
     key = PassKey.of(longest)
     prompt = [*encode(INTRODUCTION), *text[:KEY_AT], *encode(key.needle), *text[KEY_AT:]]
     question, answer = encode(QUESTION), encode(f" {key.digits}")
     spec, room = spec_of(model, "dca"), longest + CHUNK
     sides = {"dense": Reader(model, spec, None, room=room)}
-    for budget in BUDGETS:
-        sides[" + ".join(map(str, budget))] = Reader(model, spec, uniform(model, *budget), room=room)
+    sides |= {side: Reader(model, spec, budgets, room=room) for side, budgets in compared.items()}
     taken = dict.fromkeys(sides, 0.0)
     for at in range(0, longest, CHUNK):
         chunk, end = prompt[at : at + CHUNK], at + CHUNK
@@ -95,29 +107,35 @@ def means(seen: list[Observation]) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--longest", type=int, default=max(LENGTHS), help="of the lengths; default 65536")
+    parser.add_argument("--sides", help="which of the sparse ones, comma-separated; all if not given")
+    parser.add_argument("--only", choices=("first", "second"), help="of the two tables; the other stays as it was")
     asked = parser.parse_args()
     model, encode = load()
+    compared = sparsities(model)
+    if asked.sides:
+        compared = {side: compared[side] for side in asked.sides.split(",")}
     text = encode(novels.novel("EMMA")[: 6 * asked.longest])
-    first = against_transformers(model, text)
+    results: dict[str, Any] = {"machine": report.machine("torch", "transformers"), "chunk": CHUNK}
+    results["threads"] = torch.get_num_threads()
+    kept = json.loads(path.read_text()) if (path := report.RESULTS / "cpu.json").is_file() else {}
+    results |= {name: kept.get(name, []) for name in ("against_transformers", "sparse_against_dense")}
+    if asked.only != "second":
+        results["against_transformers"] = against_transformers(model, text)
+        report.keep("cpu", results)
     print("\nSeconds to read a prompt at once, medians\n")
     rows = []
-    for row in first:
+    for row in results["against_transformers"]:
         theirs, ours = median(row["transformers"]), median(row["longread"])
         rows.append([f"{row['tokens']:,}", f"{theirs:.1f}", f"{ours:.1f}", f"{theirs / ours:.2f}×"])
     print(report.table(["tokens", "transformers", "longread", "faster"], rows), flush=True)
+    if asked.only == "first":
+        return
 
-    results: dict[str, Any] = {
-        "machine": report.machine("torch", "transformers"),
-        "chunk": CHUNK,
-        "threads": torch.get_num_threads(),
-        "against_transformers": first,
-        "sparse_against_dense": [],
-    }
-    second = results["sparse_against_dense"]
-    for found in sparse_against_dense(model, encode, text, asked.longest):
+    second = results["sparse_against_dense"] = []
+    for found in sparse_against_dense(model, encode, text, asked.longest, compared):
         second.append(found)
         print(f"Read {found['tokens']:,} tokens; kept in {report.keep('cpu', results)}", flush=True)
-    print(f"\nThe whole prefill in chunks of {CHUNK:,}, dense and with budgets of columns + diagonals a head\n")
+    print(f"\nThe whole prefill in chunks of {CHUNK:,}, dense, with so many columns + diagonals a head, and adaptive\n")
     rows = []
     for row in second:
         dense = row["sides"]["dense"]["seconds"]

@@ -1,12 +1,13 @@
 """Adaptive sparsity: each block of queries chooses its keys, by what a few of its queries look at.
 
-Vertical-slash (`selection.py`) has one choice for all queries of a chunk, of a size that was fixed beforehand. Here each
-head chooses anew for every block of queries, as much as it has to: a few *witnesses*, evenly spaced over the block,
-attend to every key, and the keys that get most of it are taken until they have the share `keep` of all of it. (Such a
-cumulative threshold is FlexPrefill's, arXiv 2502.20766, and XAttention's, arXiv 2503.16428, whose scores are coarser.)
+Vertical-slash (`selection.py`) has one choice for all queries of a chunk, of a size that was fixed beforehand. Here
+each head chooses anew for every block of queries, as much as it has to: a few *witnesses*, evenly spaced over the
+block, attend to every key, and the keys that get most of it are taken until they have the share `keep` of all of it.
+(Such a cumulative threshold is FlexPrefill's, arXiv 2502.20766, and XAttention's, arXiv 2503.16428, whose scores are
+coarser.)
 
-Keys are chosen in blocks of `key_block`: one by one where they are gathered anyway, as on a CPU, or as many as a tile of
-a GPU has.
+Keys are chosen in blocks of `key_block`: one by one where they are gathered anyway, as on a CPU, or as many as a tile
+of a GPU has.
 """
 
 import json
@@ -21,6 +22,9 @@ KEEP = 0.97
 WITNESSES = 32
 QUERY_BLOCK = 1024
 KEY_BLOCK = 1
+"""These three were measured on a CPU (docs/kernels.md)."""
+GPU_BLOCKS = {"witnesses": 8, "query_block": 128, "key_block": 64}
+"""`Adaptive`'s options for the Triton kernel, whose tiles the blocks are. Not measured yet."""
 
 SINK = 64
 """Keys at the beginning that are always chosen."""
@@ -112,9 +116,7 @@ class BlockSelection:
         """For the queries from `start` to `length`, not chosen yet."""
         blocks = -(-length // adaptive.query_block) - start // adaptive.query_block
         shape = adaptive.heads, blocks, -(-length // adaptive.key_block)
-        return cls(
-            torch.empty(shape, dtype=torch.bool, device=device), adaptive.query_block, adaptive.key_block, start
-        )
+        return cls(torch.empty(shape, dtype=torch.bool, device=device), adaptive.query_block, adaptive.key_block, start)
 
     def begins(self) -> Tensor:
         """[query blocks] int64: the first token of each."""

@@ -131,6 +131,7 @@ class Budgets:
         """Those of a checkpoint, from its `dual_chunk_attention_config` and the file beside it; None when it is dense.
 
         Args:
+            dual_chunk: empty for a model without; the file beside it counts all the same.
             folder: where the file may lie.
             layers, heads: of the model, query heads.
             device: on which it runs, "cpu" or "cuda": see `default`.
@@ -139,7 +140,7 @@ class Budgets:
             KernelError: they are damaged, or of another model.
         """
         enabled = dual_chunk.get("sparse_attention_enabled")
-        if not dual_chunk or enabled is False:
+        if enabled is False:
             return None
         settings = {
             "threshold": dual_chunk.get("sparse_attention_threshold", THRESHOLD),

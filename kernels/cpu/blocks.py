@@ -94,7 +94,9 @@ def _tile(
     out[rows, head], lse[rows, head] = merge(parts)
 
 
-def _flash(query: Tensor, keys: Tensor, values: Tensor, spec: DCASpec, *, causal: bool = False) -> tuple[Tensor, Tensor]:
+def _flash(
+    query: Tensor, keys: Tensor, values: Tensor, spec: DCASpec, *, causal: bool = False
+) -> tuple[Tensor, Tensor]:
     """query [T, D], keys and values [n, D] -> out [T, D], log-sum-exp [T]"""
     out, lse = flash(*(x[None, None] for x in (query, keys, values)), spec, causal=causal)
     return out[0, 0], lse[0, 0]

@@ -1,7 +1,8 @@
 """Attention of a chunk of one sequence's prompt to the blocks of keys that each block of its queries has chosen.
 
-A tile of queries is one query block of one head. It walks the list of the key blocks that it chose, ascending: first those two or more DCA chunks back, then those of the chunk before, then those of its own, where the
-query block's own keys come last and are cut by causality. Every tile is dense.
+A tile of queries is one query block of one head. It walks the list of the key blocks that it chose, ascending: first
+those two or more DCA chunks back, then those of the chunk before, then those of its own, where the query block's own
+keys come last and are cut by causality. Every tile is dense.
 """
 
 # Kernels are in Triton's dialect, which a type checker takes for Python.

@@ -13,12 +13,11 @@ pytest.importorskip("triton")
 
 from longread.kernels import Adaptive, Budgets, DCASpec, KernelError, Sparsity, attend, dca_prefill, reference
 from longread.kernels.adaptive import LOCAL, SINK, block_density, choose_blocks, witnesses
+from longread.kernels.calibrate import Recall, refine
 from longread.kernels.ops import observe, select, sparse_lse
 
 NO_SHRINKING = (Phase.explicit, Phase.reuse, Phase.generate)
 SPEC = DCASpec(32, 10_000.0, chunk_size=96, local_size=32)
-
-
 
 
 def patterns(heads: int, query_blocks: tuple[int, ...], key_blocks: tuple[int, ...]) -> st.SearchStrategy[Adaptive]:
@@ -215,3 +214,10 @@ def test_a_layer_has_one_method(tmp_path: Path, heads: str) -> None:
     (tmp_path / "file.json").write_text(f"[{heads}]")
     with pytest.raises(KernelError, match="layer 0 has heads of different methods, witnesses or blocks"):
         Budgets.read(tmp_path / "file.json")
+
+
+def test_heads_are_given_more_or_less_by_what_they_miss() -> None:
+    budgets = Budgets((Adaptive((0.9, 0.9, 0.9, 0.9)),))
+    recall = torch.tensor([[0.95, 0.9, 0.975, 1.0]])
+    refined = refine(Recall(budgets, recall, recall), target=0.95).layers[0]
+    assert refined == Adaptive((0.9, 0.95, 0.8, 0.5))

@@ -293,9 +293,9 @@ def test_the_operators_are_what_they_say() -> None:
     )  # fmt: skip
     torch.library.opcheck(operators.dense, dense)
     sparse = (
-        q, k, k, 1.0, 1.0, batch.block_table[0], 130, None, SPEC.text, Sparsity.uniform(4, vertical=40, slash=101, block=16).text, False,
-        "cpu",
-        torch.empty_like(q), torch.empty(100, 4),
+        q, k, k, 1.0, 1.0, batch.block_table[0], 130, None, SPEC.text,
+        Sparsity.uniform(4, vertical=40, slash=101, block=16).text, False, "cpu", torch.empty_like(q),
+        torch.empty(100, 4),
     )  # fmt: skip
     torch.library.opcheck(operators.sparse, sparse)
     write = (k[0], k[0], torch.zeros_like(k), torch.zeros_like(k), 1.0, 1.0, torch.arange(130), torch.arange(130))
