@@ -39,7 +39,7 @@ _MEMORY = {
 }  # fmt: skip
 _NO_FP8 = ("A100", "A800", "A40", "A10", "A6000", "RTX3090", "V100", "T4")
 """Without 8-bit floating point: that came with Ada and Hopper."""
-_GPUS = re.compile(r"(?:(?:(\d+)x)?(\d+)x)?([A-Za-z][A-Za-z0-9]*)(?:-(\d+)(?:GB)?)?")
+_GPUS = re.compile(r"(?:(?:(\d+)x)?(\d+)x)?([A-Za-z][A-Za-z0-9]*)(?:-(\d+)(?:GB|gb)?)?")
 
 
 class Unplannable(LongreadError):
@@ -214,11 +214,13 @@ def plan(request: Request) -> Plan:
     pipeline stages only overlap them.
 
     Raises:
-        Unplannable: no tokens, or more than the model's window; FP8 on GPUs that have none.
+        Unplannable: no tokens, or more than the model's window; a chunk below a page; FP8 on GPUs that have none.
     """
     shape, gpus = request.shape, request.gpus
     if not 0 < request.tokens <= shape.window:
         raise Unplannable(f"{request.tokens:,} tokens are asked for; {request.model} has a window of {shape.window:,}")
+    if request.chunk is not None and request.chunk < PAGE:
+        raise Unplannable(f"chunks of {request.chunk:,} tokens are asked for: the smallest is {PAGE}, a page of the K/V cache")
     if (request.precision.fp8_weights or request.precision.fp8_kv) and not gpus.fp8:
         raise Unplannable(f"FP8 is asked for, which {gpus.name} has not: leave it out, or choose others")
     layouts = sorted(_layouts(request), key=lambda one: (not one.fits, -one.gpus, -one.tp))
