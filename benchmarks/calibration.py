@@ -27,12 +27,14 @@ from reading import CHUNK, Reader, load, spec_of, uniform
 from torch import Tensor
 
 from longread.kernels import Budgets
+from longread.kernels.adaptive import GPU_BLOCKS
 
 LENGTHS = (12288, 16384, 32768)
 WATCHED = 1024
 LADDERS: dict[str, tuple[Any, ...]] = {
     "vertical-slash": ((300, 400), (1000, 1500), (2500, 4000), (6000, 9000)),
     "adaptive": (0.85, 0.93, 0.97, 0.99),
+    "adaptive, blocks of 64": (0.85, 0.93, 0.97, 0.99),
 }
 TARGET = 0.95
 
@@ -40,8 +42,9 @@ TARGET = 0.95
 def budgets_of(model: Any, method: str, step: Any) -> Budgets:
     if method == "vertical-slash":
         return uniform(model, *step)
-    config = model.config
-    return Budgets.adaptive(config.num_hidden_layers, config.num_attention_heads, step, threshold=CHUNK)
+    shape = model.config.num_hidden_layers, model.config.num_attention_heads
+    blocks = GPU_BLOCKS if "blocks" in method else {}
+    return Budgets.adaptive(*shape, step, threshold=CHUNK, **blocks)
 
 
 def measure(results: dict[str, Any], lengths: Sequence[int]) -> None:
@@ -125,8 +128,8 @@ def compare(results: dict[str, Any], lengths: Sequence[int]) -> tuple[list[list[
             for name, places in (("the same for all", ladder.same(TARGET)), ("refined", ladder.refined(TARGET))):
                 recall, density = ladder.at(places)
                 equal.append([f"{length:,}", method, name, f"{recall:.3f}", f"{density:.1%}"])
-    full = Ladder(results, lengths[-1], "vertical-slash"), Ladder(results, lengths[-1], "adaptive")
-    for method, ladder in zip(LADDERS, full, strict=True):
+    for method in LADDERS:
+        ladder = Ladder(results, lengths[-1], method)
         for length in lengths:
             recall, density = ladder.at(Ladder(results, length, method).refined(TARGET))
             moved.append([method, f"{length:,}", f"{lengths[-1]:,}", f"{recall:.3f}", f"{density:.1%}"])

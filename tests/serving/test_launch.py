@@ -167,7 +167,10 @@ def test_an_answer_keeps_to_a_schema(server: tuple[served.Served, list[ServeEven
     ("options", "message"),
     [
         (Options(host="0.0.0.0"), "can be reached from other machines: give it an --api-key"),
-        (Options(gpus=launch.Gpus("H100", 80, 8, 2)), "several nodes is started on each: agent plan prints the commands"),
+        (
+            Options(gpus=launch.Gpus("H100", 80, 8, 2)),
+            "several nodes is started on each: agent plan prints the commands",
+        ),
         (Options(tokens=20_000, gpus=launch.Gpus("A", 1, 1)), "with 20,000 tokens does not fit on 1 × A with 1 GiB"),
     ],
 )

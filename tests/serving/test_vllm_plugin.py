@@ -187,7 +187,9 @@ def test_without_the_plug_in_vllm_does_not_start_such_a_model_and_with_an_unknow
     with Vllm(tmp_path / "log", VLLM_PLUGINS="") as plain:
         with pytest.raises(VllmError, match=r"dual_chunk_rope\.py"):
             plain.ask(dense, [[words(10)]])
-        with pytest.raises(VllmError, match=r"longread runs Dual Chunk Attention on vLLM .*, and this is 0\.99\.0: install"):
+        with pytest.raises(
+            VllmError, match=r"longread runs Dual Chunk Attention on vLLM .*, and this is 0\.99\.0: install"
+        ):
             plain.ask(dense, [[words(10)]], version="0.99.0")
         assert plain.answers(tiny_models["qwen2"], [[words(10)]], tokens=1), "all other models run as they did"
 
