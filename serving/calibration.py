@@ -12,6 +12,7 @@ that length, and what one chunk of it takes.
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -69,7 +70,7 @@ class Calibration:
                 axis.set_title(f"{what} {name}: {float(values.mean()):.3f}")
                 axis.set_xlabel("layer")
                 axis.set_ylabel("head")
-        figure.colorbar(mesh, ax=axes)
+                figure.colorbar(mesh, ax=axis)
         figure.savefig(path)
         return path
 
@@ -131,7 +132,7 @@ def calibrate(
         return cache
 
     def step(what: str) -> Callable[[int, int], None] | None:
-        return on_step and (lambda done, total: on_step(what, done, total))
+        return None if on_step is None else partial(on_step, what)
 
     chunk = SPARSE_CHUNK[device_type]
     keys: dict[str, list[float]] = {}
@@ -175,7 +176,7 @@ def _beginning(checkpoint: Checkpoint, method: Method | None, threshold: int | N
     config, own = checkpoint.model.config, checkpoint.budgets
     layers, heads = config.num_hidden_layers, config.num_attention_heads
     if threshold is None:
-        threshold = own.threshold if own else config.max_position_embeddings
+        threshold = own.threshold if own else int(config.max_position_embeddings)
     if own is not None and method is None:
         return replace(own, threshold=threshold)
     if method == "fixed":

@@ -98,5 +98,5 @@ def _flash(
     query: Tensor, keys: Tensor, values: Tensor, spec: DCASpec, *, causal: bool = False
 ) -> tuple[Tensor, Tensor]:
     """query [T, D], keys and values [n, D] -> out [T, D], log-sum-exp [T]"""
-    out, lse = flash(*(x[None, None] for x in (query, keys, values)), spec, causal=causal)
+    out, lse = flash(query[None, None], keys[None, None], values[None, None], spec, causal=causal)
     return out[0, 0], lse[0, 0]

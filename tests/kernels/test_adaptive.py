@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 pytest.importorskip("triton")
 
 from longread.kernels import Adaptive, Budgets, DCASpec, KernelError, Sparsity, attend, dca_prefill, reference
-from longread.kernels.adaptive import LOCAL, SINK, block_density, choose_blocks, witnesses
+from longread.kernels.adaptive import LOCAL, SINK, BlockSelection, block_density, choose_blocks, witnesses
 from longread.kernels.calibrate import Recall, refine
-from longread.kernels.ops import observe, select, sparse_lse
+from longread.kernels.ops import Implementation, observe, select, sparse_lse
 
 NO_SHRINKING = (Phase.explicit, Phase.reuse, Phase.generate)
 SPEC = DCASpec(32, 10_000.0, chunk_size=96, local_size=32)
@@ -30,7 +30,7 @@ def patterns(heads: int, query_blocks: tuple[int, ...], key_blocks: tuple[int, .
     )
 
 
-def agree(made: Any, pattern: Adaptive, implementation: str, **options: Any) -> None:
+def agree(made: Any, pattern: Adaptive, implementation: Implementation, **options: Any) -> None:
     out, lse = made.poisoned()
     start, length = made.starts[0], made.lengths[0]
     expected, log_sum = reference.attention(
@@ -164,6 +164,7 @@ def test_recall_and_the_share_of_keys(problem: Callable[..., Any]) -> None:
     pattern, table = Adaptive.uniform(4, 0.5, query_block=32, key_block=16), made.batch.block_table[0]
     _, recall, keys = observe(made.queries, made.kv, table, 350, SPEC, pattern)
     chosen = select(made.queries, made.kv, table, 350, SPEC, pattern)
+    assert isinstance(chosen, BlockSelection)
     lse = sparse_lse(made.queries, made.kv, table, 350, SPEC, chosen)
     _, full = dca_prefill(made.queries, made.kv, made.batch, SPEC, return_lse=True)
     torch.testing.assert_close(recall, (lse - full).exp().mean(0))

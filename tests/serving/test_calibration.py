@@ -54,6 +54,7 @@ def test_the_command_writes_what_the_engine_reads(folder: Path, tmp_path: Path) 
     finally:
         (folder / written.name).unlink()
     # The model's own window is the threshold where no config says another.
+    assert checkpoint.budgets is not None
     assert checkpoint.budgets == Budgets.read(written, threshold=checkpoint.window)
     assert isinstance(checkpoint.budgets.layers[0], Adaptive)
 
