@@ -86,13 +86,18 @@ def test_other_families_that_carry_the_config(
         assert answer["cached"] == 0
 
 
+@pytest.mark.parametrize(
+    "budgets",
+    [Budgets.uniform(3, 4, vertical=40, slash=110), Budgets.adaptive(3, 4, 0.3, query_block=128)],
+    ids=["vertical-slash", "adaptive"],
+)
 def test_long_chunks_are_sparse_where_the_checkpoint_has_budgets(
-    vllm: Vllm, tiny_models: dict[str, Path], tmp_path: Path
+    vllm: Vllm, tiny_models: dict[str, Path], tmp_path: Path, budgets: Budgets
 ) -> None:
     """And a short question after a long cached prefix is dense."""
     dual_chunk = {**DCA, "sparse_attention_threshold": 512}
     folder = checkpoint(tiny_models["qwen2"], tmp_path / "sparse", dual_chunk_attention_config=dual_chunk)
-    Budgets.uniform(3, 4, vertical=40, slash=110).write(folder / "sparse_attention_config.json")
+    budgets.write(folder / "sparse_attention_config.json")
     ids = words(1500)
     follow_up, cached = [*ids, *words(20, seed=1)], 1500 // 128 * 128
     # Qwen's own command line, but for the GPUs and the length.
