@@ -8,16 +8,18 @@ import functools
 from typing import Any
 
 from .compatibility import refusal
+from .names import STAGE
 
 
 def register() -> None:
     """The entry point of `vllm.general_plugins`. May be called again."""
     import vllm
-    from vllm.config import ModelConfig
+    from vllm.config import ModelConfig, VllmConfig
 
     reason = refusal(vllm.__version__)
     _once(ModelConfig, "verify_dual_chunk_attention_config", functools.partial(_checking, reason))
     if reason is None:
+        _once(VllmConfig, "__post_init__", _pipelining)
         from vllm.model_executor.layers.attention.attention import Attention
 
         from . import metrics, rotary  # noqa: F401  (the latter registers itself)
@@ -36,6 +38,18 @@ def _checking(reason: str | None, original: Any) -> Any:
         original(self, load_config)
 
     return verify_dual_chunk_attention_config
+
+
+def _pipelining(original: Any) -> Any:
+    """Give an engine with pipeline stages what keeps them busy: workers that tell their times, and our scheduler."""
+
+    @functools.wraps(original)
+    def __post_init__(self: Any, *args: Any, **kwargs: Any) -> None:
+        original(self, *args, **kwargs)
+        if self.parallel_config.pipeline_parallel_size > 1 and not self.parallel_config.worker_extension_cls:
+            self.parallel_config.worker_extension_cls = STAGE
+
+    return __post_init__
 
 
 def _choosing(original: Any) -> Any:
