@@ -22,9 +22,11 @@ import httpx
 import psutil
 
 from . import kv_disk, models
+from .calibration import everything
 from .command import Options, command, overrides, target, trained_shape
 from .errors import ModelUnusable, ServerError
 from .events import ServeEvent, Starting
+from .expected import informed
 from .plan import Gpus, Plan, Precision, Request, plan
 from .served import Served, find, path_of, record, stop
 from .server_log import cause, kv_tokens, longread_line, stage
@@ -48,7 +50,7 @@ def plan_for(model: str, options: Options, config: dict[str, Any] | None = None)
         ModelNotFound, ModelUnusable, Unplannable: with what to do.
     """
     shape = _shape(model, config)
-    gpus = options.gpus or detect()
+    gpus = options.gpus or detect(options.pp or 1)
     bits = 32 if gpus.is_cpu and not _bfloat16() else 16
     tokens = options.tokens or shape.window
     stretched = shape.stretched(tokens)
@@ -59,13 +61,15 @@ def plan_for(model: str, options: Options, config: dict[str, Any] | None = None)
         tokens=tokens,
         gpus=gpus,
         precision=Precision(options.fp8_weights, options.fp8_kv, bits),
-        chunk=options.chunk,
+        chunk=options.chunking.size or options.chunk,
+        tp=options.tp,
+        pp=options.pp,
         flags=overrides(model, stretched, tokens, config or {}),
     )
     found = plan(request)
     if options.tokens is None and found.chosen is None and found.longest:
         found = plan(replace(request, tokens=found.longest))
-    return found
+    return informed(found, list(everything()), sparse=options.sparse)
 
 
 def launch(model: str, options: Options | None = None, *, on_event: Report | None = None) -> Served:
@@ -111,8 +115,8 @@ def launch(model: str, options: Options | None = None, *, on_event: Report | Non
         return served
 
 
-def detect() -> Gpus:
-    """The GPUs of this machine, or its CPU.
+def detect(stages: int = 1) -> Gpus:
+    """The GPUs of this machine, or its CPU, which so many stages of a pipeline share.
 
     Raises:
         ServerError: GPUs of different kinds: say which to use.
@@ -129,7 +133,7 @@ def detect() -> Gpus:
             )
         for name, memory in kinds:
             return Gpus(name.removeprefix("NVIDIA ").replace(" ", ""), memory, len(lines))
-    return Gpus.cpu(psutil.virtual_memory().available)
+    return Gpus.cpu(psutil.virtual_memory().available, stages)
 
 
 def _shape(model: str, config: dict[str, Any] | None) -> ModelShape:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, Self
 
+from .chunking import Forecast
 from .errors import LongreadError
 from .shape import ModelShape
 
@@ -79,9 +80,9 @@ class Gpus:
         return found
 
     @classmethod
-    def cpu(cls, memory: int) -> Self:
-        """A machine without a GPU, of so many bytes of free memory."""
-        return cls(_CPU, max(1, memory // GIB), 1)
+    def cpu(cls, memory: int, stages: int = 1) -> Self:
+        """A machine without a GPU, of so many bytes of free memory, which stages of a pipeline share."""
+        return cls(_CPU, max(1, memory // GIB // stages), stages)
 
     @property
     def total(self) -> int:
@@ -97,7 +98,8 @@ class Gpus:
 
     def __str__(self) -> str:
         if self.is_cpu:
-            return f"a CPU with {self.memory} GiB free"
+            parts = f", for each of {self.count} stages" if self.count > 1 else ""
+            return f"a CPU with {self.memory} GiB free{parts}"
         nodes = f"{self.nodes} nodes of " if self.nodes > 1 else ""
         return f"{nodes}{self.count} × {self.name} with {self.memory} GiB"
 
@@ -144,6 +146,10 @@ class Layout:
     chunk: int
     need: Need
     budget: int
+    split: tuple[int, ...] | None = None
+    """Layers of each stage, where that is not as vLLM shares them out."""
+    expected: Forecast | None = None
+    """Of a prompt of the full length; None where its steps were not measured."""
 
     @property
     def gpus(self) -> int:
@@ -168,6 +174,7 @@ class Request:
         chunk: None takes the largest of `CHUNKS` that fits.
         target: what `vllm serve` is to be told, where that is another name.
         flags: of `vllm serve`, that the model needs at this length.
+        tp, pp: None takes what is best.
     """
 
     model: str
@@ -178,6 +185,8 @@ class Request:
     chunk: int | None = None
     target: str = ""
     flags: tuple[str, ...] = ()
+    tp: int | None = None
+    pp: int | None = None
 
 
 @dataclass(frozen=True)
@@ -222,6 +231,13 @@ def plan(request: Request) -> Plan:
     if (request.precision.fp8_weights or request.precision.fp8_kv) and not gpus.fp8:
         raise Unplannable(f"FP8 is asked for, which {gpus.name} has not: leave it out, or choose others")
     layouts = sorted(_layouts(request), key=lambda one: (not one.fits, -one.gpus, -one.tp))
+    if not layouts:
+        asked = [f"{name} {size}" for name, size in (("TP", request.tp), ("PP", request.pp)) if size]
+        ways = sorted({(one.tp, one.pp) for one in _layouts(replace(request, tp=None, pp=None))})
+        raise Unplannable(
+            f"{request.model} cannot be shared out by {' and '.join(asked)} on {gpus}; "
+            f"TP × PP can be {', '.join(f'{tp} × {pp}' for tp, pp in ways)}"
+        )
     chosen = layouts[0] if layouts and layouts[0].fits else None
     return Plan(
         request,
@@ -268,15 +284,17 @@ def commands(request: Request, chosen: Layout) -> list[tuple[str, str]]:
     """What to type, and on which node."""
     arguments = [*serve_arguments(request, chosen), *TOOL_CALLS]
     target = request.target or request.model
+    split = [f"{name}={value}" for name, value in layer_split(chosen).items()]
+    serve = [*split, "vllm", "serve", target]
     nodes = -(-chosen.gpus // request.gpus.count)
     if nodes == 1:
-        return [("", shlex.join(["vllm", "serve", target, *arguments]))]
+        return [("", shlex.join([*serve, *arguments]))]
     found = []
     for rank in range(nodes):
         across = ["--nnodes", str(nodes), "--node-rank", str(rank), "--master-addr", "FIRST_NODE_ADDRESS"]
         headless = ["--headless"] if rank else []
         where = "on the first node" if not rank else f"on node {rank + 1}"
-        found.append((where, shlex.join(["vllm", "serve", target, *arguments, *across, *headless])))
+        found.append((where, shlex.join([*serve, *arguments, *across, *headless])))
     return found
 
 
@@ -291,9 +309,9 @@ def serve_arguments(request: Request, chosen: Layout) -> list[str]:
         # All that is free but a reserve would be taken otherwise. Twice the longest prompt keeps the last book, too.
         values["--kv-cache-memory-bytes"] = min(2 * chosen.need.kv, chosen.need.kv + max(0, chosen.headroom))
         values["--dtype"] = "float32" if request.precision.bits == 32 else "bfloat16"
-    else:
-        values["--tensor-parallel-size"] = chosen.tp if chosen.tp > 1 else None
-        values["--pipeline-parallel-size"] = chosen.pp if chosen.pp > 1 else None
+    values["--tensor-parallel-size"] = chosen.tp if chosen.tp > 1 else None
+    values["--pipeline-parallel-size"] = chosen.pp if chosen.pp > 1 else None
+    if not request.gpus.is_cpu:
         values["--quantization"] = "fp8" if request.precision.fp8_weights else None
         values["--kv-cache-dtype"] = "fp8" if request.precision.fp8_kv else None
         values["--gpu-memory-utilization"] = UTILIZATION
@@ -301,14 +319,20 @@ def serve_arguments(request: Request, chosen: Layout) -> list[str]:
     return [*flags, *request.flags]
 
 
+def layer_split(chosen: Layout) -> dict[str, str]:
+    """The environment that shares layers out among stages otherwise than vLLM would."""
+    return {} if chosen.split is None else {"VLLM_PP_LAYER_PARTITION": ",".join(map(str, chosen.split))}
+
+
 def _layouts(request: Request) -> Iterator[Layout]:
     gpus, shape = request.gpus, request.shape
-    for tp in shape.tensor_parallel_sizes():
+    for tp in [1] if gpus.is_cpu else shape.tensor_parallel_sizes():
         if tp > gpus.count:  # across nodes the layers are shared out, not the heads: those talk at every layer
             continue
         for pp in range(1, min(gpus.total // tp, shape.layers) + 1):
             within = gpus.count % tp == 0 or tp * pp <= gpus.count
-            if within and (tp * pp <= gpus.count or tp * pp % gpus.count == 0):
+            asked = request.tp in (None, tp) and request.pp in (None, pp)
+            if asked and within and (tp * pp <= gpus.count or tp * pp % gpus.count == 0):
                 yield layout(request, tp, pp)
 
 
@@ -364,7 +388,8 @@ def describe(found: Plan) -> tuple[Sequence[str], list[Sequence[str]]]:
     def gib(size: float) -> str:
         return f"{size / GIB:.1f}"
 
-    columns = ("TP", "PP", "chunk", "weights", "K/V", "activ.", "attn.", "other", "total", "left", "")
+    known = any(one.expected for one in found.layouts)
+    columns = ("TP", "PP", "chunk", "weights", "K/V", "activ.", "attn.", "other", "total", "left")
     rows: list[Sequence[str]] = []
     for one in found.layouts:
         state: Literal["chosen", "fits", "too large"] = "fits" if one.fits else "too large"
@@ -372,7 +397,8 @@ def describe(found: Plan) -> tuple[Sequence[str], list[Sequence[str]]]:
         rows.append(
             (
                 str(one.tp), str(one.pp), f"{one.chunk:,}", *map(gib, needs), gib(one.need.total), gib(one.headroom),
+                *([f"{one.expected.seconds:.3g} s" if one.expected else "?"] if known else []),
                 "chosen" if one is found.chosen else state,
             )
         )  # fmt: skip
-    return columns, rows
+    return (*columns, *(["TTFT"] if known else []), ""), rows

@@ -8,7 +8,7 @@ import functools
 from typing import Any
 
 from .compatibility import refusal
-from .names import STAGE
+from .names import SCHEDULERS, STAGE
 
 
 def register() -> None:
@@ -45,9 +45,14 @@ def _pipelining(original: Any) -> Any:
 
     @functools.wraps(original)
     def __post_init__(self: Any, *args: Any, **kwargs: Any) -> None:
+        from .settings import Asked
+
         original(self, *args, **kwargs)
-        if self.parallel_config.pipeline_parallel_size > 1 and not self.parallel_config.worker_extension_cls:
-            self.parallel_config.worker_extension_cls = STAGE
+        parallel, scheduler = self.parallel_config, self.scheduler_config
+        if parallel.pipeline_parallel_size > 1:
+            parallel.worker_extension_cls = parallel.worker_extension_cls or STAGE
+            if scheduler.scheduler_cls is None and Asked.of(self.additional_config).chunking == "equal-time":
+                scheduler.scheduler_cls = SCHEDULERS[bool(scheduler.async_scheduling)]
 
     return __post_init__
 

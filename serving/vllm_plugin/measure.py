@@ -1,0 +1,180 @@
+"""Measures what the steps of an engine cost. A program of its own, which `serving.calibrate` starts:
+
+    python -m longread.serving.vllm_plugin.measure '{"name": …, "length": …}' [arguments of vllm serve]
+
+It reads prompts of random tokens in chunks of all sizes by turns, so that each size meets every stretch of the prompt,
+after a prefix that was written as any other; and has the workers time their steps. Each line it prints is JSON: how far
+it is, and at last the calibration.
+"""
+
+import json
+import os
+import random
+import sys
+import time
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from statistics import median
+from typing import Any
+
+import numpy as np
+from vllm import EngineArgs, SamplingParams
+from vllm.utils.argparse_utils import FlexibleArgumentParser
+from vllm.v1.engine.llm_engine import LLMEngine
+
+from ..calibration import Calibration
+from ..costs import CostModel, Pipeline, Sample, Transfer, nonnegative
+from ..errors import LongreadError
+from .engine import engine_of, sparse_from
+from .names import SCHEDULERS, STAGE
+
+_SIZES = 6
+_ROUNDS = 3
+_SECONDS = 120.0
+"""After this long, no further round is begun."""
+
+
+@dataclass
+class Turns:
+    """Chunks of given sizes, one after the other, and what was read by them. See `scheduler.Chunks`."""
+
+    sizes: Sequence[int]
+    read: list[tuple[int, int]] = field(default_factory=list)
+
+    def next(self, request: Hashable, prefix: int, remaining: int, decodes: int = 0) -> int:
+        chunk = min(self.sizes[len(self.read) % len(self.sizes)], remaining)
+        self.read.append((prefix, chunk))
+        return chunk
+
+    def observe(self, prefix: int, chunk: int, seconds: float, decodes: int = 0) -> None:
+        pass
+
+    def forget(self, request: Hashable) -> None:
+        pass
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one stage did with a chunk. `start` is of a clock that all workers of a machine have in common."""
+
+    prefix: int
+    chunk: int
+    start: float
+    seconds: float
+
+    @property
+    def end(self) -> float:
+        return self.start + self.seconds
+
+
+def chunk_sizes(most: int, page: int) -> list[int]:
+    """Sizes to measure: powers of two down from the largest, in an order that mixes them."""
+    sizes = [most >> power for power in range(_SIZES) if most >> power >= page]
+    return sizes[::2] + sizes[1::2]
+
+
+def read(engine: Any, sizes: Sequence[int], tokens: int, seed: int) -> list[list[Step]]:
+    """Read a prompt in chunks of these sizes by turns. -> the steps of each stage"""
+    config, turns = engine.vllm_config, Turns(sizes)
+    engine.engine_core.engine_core.scheduler.chunks = turns
+    vocabulary = config.model_config.get_vocab_size()
+    prompt = random.Random(seed).choices(range(vocabulary), k=tokens)
+    sampling = SamplingParams(temperature=0, max_tokens=1, ignore_eos=True, detokenize=False)
+    engine.add_request(f"{seed}", {"prompt_token_ids": prompt}, sampling)
+    while engine.has_unfinished_requests():
+        engine.step()
+    workers = engine.collective_rpc("longread_read_clock")
+    tp = config.parallel_config.tensor_parallel_size
+    return [_steps(turns.read, workers[first : first + tp]) for first in range(0, len(workers), tp)]
+
+
+def _steps(read: Sequence[tuple[int, int]], ranks: Sequence[Sequence[tuple[int, float, float]]]) -> list[Step]:
+    """Of one stage, as long as the slowest of its tensor-parallel ranks takes."""
+    found = []
+    for (prefix, chunk), *timed in zip(read, *ranks, strict=True):
+        if any(tokens != chunk for tokens, _, _ in timed):
+            raise LongreadError(f"a step of {chunk} tokens was asked for, and the workers made {timed[0][0]} of it")
+        found.append(Step(prefix, chunk, min(s for _, s, _ in timed), max(seconds for _, _, seconds in timed)))
+    return found
+
+
+def samples(rounds: Sequence[Sequence[Step]], sparse: tuple[int, int] | None, page: int) -> list[Sample]:
+    """The median of each step over the rounds; without what is left of a prompt beyond its last page."""
+    found = []
+    for same in zip(*rounds, strict=True):
+        prefix, chunk = same[0].prefix, same[0].chunk
+        if chunk >= page:
+            is_sparse = sparse is not None and prefix + chunk > sparse[0] and chunk >= sparse[1]
+            seconds = median(one.seconds for one in same)
+            found.append(Sample(prefix=prefix, chunk=chunk, seconds=seconds, sparse=is_sparse))
+    return found
+
+
+def transfer(rounds: Sequence[Sequence[Sequence[Step]]]) -> Transfer:
+    """What lies between a stage's end and the next one's beginning, where that had nothing else to do."""
+    gaps = [gap for stages in rounds for gap in _gaps(stages)]
+    if len({chunk for chunk, _ in gaps}) < 2:
+        return Transfer(step=median(seconds for _, seconds in gaps)) if gaps else Transfer()
+    chunks = np.array([chunk for chunk, _ in gaps], dtype=float)
+    step, token = nonnegative(
+        np.stack([np.ones_like(chunks), chunks], axis=1), np.array([seconds for _, seconds in gaps])
+    )
+    return Transfer(step=float(step), token=float(token))
+
+
+def _gaps(stages: Sequence[Sequence[Step]]) -> Iterator[tuple[int, float]]:
+    for one, other in pairwise(stages):
+        for index, (before, after) in enumerate(zip(one, other, strict=True)):
+            if index == 0 or other[index - 1].end < before.end:
+                yield before.chunk, max(0.0, after.start - before.end)
+
+
+def main() -> None:
+    asked = json.loads(sys.argv[1])
+    lines = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # vLLM logs to standard output
+
+    def tell(**values: object) -> None:
+        print(json.dumps(values), file=lines, flush=True)
+
+    try:
+        tell(calibration=measured(asked["name"], asked["length"], sys.argv[2:], tell).model_dump(mode="json"))
+    except LongreadError as error:
+        tell(error=str(error))
+
+
+def measured(name: str, length: int, arguments: Sequence[str], tell: Any) -> Calibration:
+    """Start the engine, and measure it with prompts of so many tokens.
+
+    Raises:
+        PoorFit: the steps follow no cost model.
+    """
+    given = EngineArgs.from_cli_args(EngineArgs.add_cli_args(FlexibleArgumentParser()).parse_args(list(arguments)))
+    if given.pipeline_parallel_size == 1:  # has neither by itself
+        given.scheduler_cls, given.async_scheduling, given.worker_extension_cls = SCHEDULERS[0], False, STAGE
+    engine: Any = LLMEngine.from_engine_args(given)
+    try:
+        config = engine.vllm_config
+        page, most = config.cache_config.block_size, config.scheduler_config.max_num_batched_tokens
+        sizes, sparse = chunk_sizes(most, page), sparse_from(config)
+        engine.collective_rpc("longread_start_clock")
+        read(engine, sizes, min(length, sum(sizes)), seed=0)  # to warm up
+        rounds: list[list[list[Step]]] = []
+        start = time.monotonic()
+        while len(rounds) < _ROUNDS and (not rounds or time.monotonic() - start < _SECONDS):
+            rounds.append(read(engine, sizes, length, seed=1 + len(rounds)))
+            tell(round=len(rounds), rounds=_ROUNDS, tokens=length)
+        stages = [samples(one, sparse, page) for one in zip(*rounds, strict=True)]
+        threshold, least_queries = sparse or (0, 0)
+        fitted = [CostModel.fit(one, threshold=threshold, least_queries=least_queries) for one in stages]
+        pipeline = Pipeline(stages=tuple(fitted), transfer=transfer(rounds))
+        return Calibration(
+            engine=engine_of(config), name=name, pipeline=pipeline, samples=tuple(tuple(one) for one in stages)
+        )
+    finally:
+        engine.engine_core.shutdown()
+
+
+if __name__ == "__main__":
+    main()
