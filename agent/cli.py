@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from . import cli_api, cli_mcp, cli_serving, sessions_cli
+from . import cli_api, cli_calibrate, cli_mcp, cli_serving, sessions_cli
 from .cli_options import (
     ApiKey,
     Approve,
@@ -217,6 +217,7 @@ app.command()(cli_api.api)
 app.command()(cli_mcp.mcp)
 app.command()(cli_serving.plan)
 app.command(context_settings=_MORE_ARGUMENTS)(cli_serving.serve)
+app.command(context_settings=_MORE_ARGUMENTS)(cli_calibrate.calibrate)
 
 
 @app.command()

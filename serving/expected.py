@@ -55,7 +55,7 @@ def _expect(request: Request, layout: Layout, measured: Calibration) -> Layout:
         chosen, split = None, usual
     else:
         chosen = split
-    limits = Limits(most=layout.chunk, page=measured.engine.page)
+    limits = Limits(most=max(layout.chunk, measured.engine.page), page=measured.engine.page)
     expected = Chunker(measured.of(split), limits).forecast(request.tokens)
     return replace(layout, split=chosen, expected=expected)
 
@@ -67,14 +67,11 @@ def _suits(one: Calibration, request: Request, sparse: bool | None) -> bool:
         device = engine.device == cpu_name(gpus.count)
     else:
         device = engine.device.upper().startswith(gpu_name(gpus.name).upper())
-    if shape.span is None:
-        attention = "vllm"
-    else:
-        attention = "sparse" if (shape.sparse if sparse is None else sparse) else "dense"
+    ours = "sparse" if (shape.sparse if sparse is None else sparse) else "dense"
     return (
         device
         and engine.model == sizes(shape)
-        and engine.attention == attention
+        and engine.attention == ("vllm" if shape.span is None else ours)
         and (engine.dtype == "float32") == (precision.bits == 32)
         and (engine.quantization == "fp8") == precision.fp8_weights
         and engine.kv_dtype.startswith("fp8") == precision.fp8_kv

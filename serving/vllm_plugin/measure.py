@@ -19,7 +19,8 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-from vllm import EngineArgs, SamplingParams
+from vllm.engine.arg_utils import EngineArgs
+from vllm.sampling_params import SamplingParams
 from vllm.utils.argparse_utils import FlexibleArgumentParser
 from vllm.v1.engine.llm_engine import LLMEngine
 
@@ -153,6 +154,7 @@ def measured(name: str, length: int, arguments: Sequence[str], tell: Any) -> Cal
     given = EngineArgs.from_cli_args(EngineArgs.add_cli_args(FlexibleArgumentParser()).parse_args(list(arguments)))
     if given.pipeline_parallel_size == 1:  # has neither by itself
         given.scheduler_cls, given.async_scheduling, given.worker_extension_cls = SCHEDULERS[0], False, STAGE
+    began = time.monotonic()
     engine: Any = LLMEngine.from_engine_args(given)
     try:
         config = engine.vllm_config
@@ -164,7 +166,7 @@ def measured(name: str, length: int, arguments: Sequence[str], tell: Any) -> Cal
         start = time.monotonic()
         while len(rounds) < _ROUNDS and (not rounds or time.monotonic() - start < _SECONDS):
             rounds.append(read(engine, sizes, length, seed=1 + len(rounds)))
-            tell(round=len(rounds), rounds=_ROUNDS, tokens=length)
+            tell(round=len(rounds), rounds=_ROUNDS, tokens=length, seconds=time.monotonic() - began)
         stages = [samples(one, sparse, page) for one in zip(*rounds, strict=True)]
         threshold, least_queries = sparse or (0, 0)
         fitted = [CostModel.fit(one, threshold=threshold, least_queries=least_queries) for one in stages]
