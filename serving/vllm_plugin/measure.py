@@ -12,7 +12,7 @@ import os
 import random
 import sys
 import time
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from statistics import median
@@ -76,24 +76,29 @@ def chunk_sizes(most: int, page: int) -> list[int]:
 
 
 def read(engine: Any, sizes: Sequence[int], tokens: int, seed: int) -> list[list[Step]]:
-    """Read a prompt in chunks of these sizes by turns. -> the steps of each stage"""
-    config, turns = engine.vllm_config, Turns(sizes)
+    """Read a prompt of random tokens in chunks of these sizes by turns. -> the steps of each stage"""
+    turns = Turns(sizes)
     engine.engine_core.engine_core.scheduler.chunks = turns
-    vocabulary = config.model_config.get_vocab_size()
+    vocabulary = engine.vllm_config.model_config.get_vocab_size()
     prompt = random.Random(seed).choices(range(vocabulary), k=tokens)
     sampling = SamplingParams(temperature=0, max_tokens=1, ignore_eos=True, detokenize=False)
     engine.add_request(f"{seed}", {"prompt_token_ids": prompt}, sampling)
     while engine.has_unfinished_requests():
         engine.step()
+    return steps(engine, turns.read)
+
+
+def steps(engine: Any, read: Sequence[tuple[int, int]]) -> list[list[Step]]:
+    """What the workers' clocks say of each stage's last steps, which began by reading these (prefix, chunk)."""
     workers = engine.collective_rpc("longread_read_clock")
-    tp = config.parallel_config.tensor_parallel_size
-    return [_steps(turns.read, workers[first : first + tp]) for first in range(0, len(workers), tp)]
+    tp = engine.vllm_config.parallel_config.tensor_parallel_size
+    return [_steps(read, workers[first : first + tp]) for first in range(0, len(workers), tp)]
 
 
 def _steps(read: Sequence[tuple[int, int]], ranks: Sequence[Sequence[tuple[int, float, float]]]) -> list[Step]:
     """Of one stage, as long as the slowest of its tensor-parallel ranks takes."""
     found = []
-    for (prefix, chunk), *timed in zip(read, *ranks, strict=True):
+    for (prefix, chunk), *timed in zip(read, *(rank[: len(read)] for rank in ranks), strict=True):
         if any(tokens != chunk for tokens, _, _ in timed):
             raise LongreadError(f"a step of {chunk} tokens was asked for, and the workers made {timed[0][0]} of it")
         found.append(Step(prefix, chunk, min(s for _, s, _ in timed), max(seconds for _, _, seconds in timed)))
@@ -145,37 +150,52 @@ def main() -> None:
         tell(error=str(error))
 
 
-def measured(name: str, length: int, arguments: Sequence[str], tell: Any) -> Calibration:
-    """Start the engine, and measure it with prompts of so many tokens.
+def measured(name: str, length: int, arguments: Sequence[str], tell: Callable[..., None]) -> Calibration:
+    """Start an engine with these arguments of `vllm serve`, and measure it.
 
     Raises:
         PoorFit: the steps follow no cost model.
     """
+    began = time.monotonic()
     given = EngineArgs.from_cli_args(EngineArgs.add_cli_args(FlexibleArgumentParser()).parse_args(list(arguments)))
     if given.pipeline_parallel_size == 1:  # has neither by itself
         given.scheduler_cls, given.async_scheduling, given.worker_extension_cls = SCHEDULERS[0], False, STAGE
-    began = time.monotonic()
     engine: Any = LLMEngine.from_engine_args(given)
+
+    def read_again(rounds: int) -> None:
+        tell(round=rounds, rounds=_ROUNDS, tokens=length, seconds=time.monotonic() - began)
+
     try:
-        config = engine.vllm_config
-        page, most = config.cache_config.block_size, config.scheduler_config.max_num_batched_tokens
-        sizes, sparse = chunk_sizes(most, page), sparse_from(config)
-        engine.collective_rpc("longread_start_clock")
-        read(engine, sizes, min(length, sum(sizes)), seed=0)  # to warm up
-        rounds: list[list[list[Step]]] = []
-        start = time.monotonic()
-        while len(rounds) < _ROUNDS and (not rounds or time.monotonic() - start < _SECONDS):
-            rounds.append(read(engine, sizes, length, seed=1 + len(rounds)))
-            tell(round=len(rounds), rounds=_ROUNDS, tokens=length, seconds=time.monotonic() - began)
-        stages = [samples(one, sparse, page) for one in zip(*rounds, strict=True)]
-        threshold, least_queries = sparse or (0, 0)
-        fitted = [CostModel.fit(one, threshold=threshold, least_queries=least_queries) for one in stages]
-        pipeline = Pipeline(stages=tuple(fitted), transfer=transfer(rounds))
-        return Calibration(
-            engine=engine_of(config), name=name, pipeline=pipeline, samples=tuple(tuple(one) for one in stages)
-        )
+        return calibration(engine, name, length, read_again)
     finally:
         engine.engine_core.shutdown()
+
+
+def calibration(
+    engine: Any, name: str, length: int, on_round: Callable[[int], None], most: int = _ROUNDS
+) -> Calibration:
+    """Measure an engine that runs in this process, with prompts of so many tokens, read `most` times at most.
+
+    Raises:
+        PoorFit: the steps follow no cost model.
+    """
+    config = engine.vllm_config
+    page = config.cache_config.block_size
+    sizes, sparse = chunk_sizes(config.scheduler_config.max_num_batched_tokens, page), sparse_from(config)
+    engine.collective_rpc("longread_start_clock")
+    read(engine, sizes, min(length, sum(sizes)), seed=0)  # to warm up
+    rounds: list[list[list[Step]]] = []
+    start = time.monotonic()
+    while len(rounds) < most and (not rounds or time.monotonic() - start < _SECONDS):
+        rounds.append(read(engine, sizes, length, seed=1 + len(rounds)))
+        on_round(len(rounds))
+    stages = [samples(one, sparse, page) for one in zip(*rounds, strict=True)]
+    threshold, least_queries = sparse or (0, 0)
+    fitted = [CostModel.fit(one, threshold=threshold, least_queries=least_queries) for one in stages]
+    pipeline = Pipeline(stages=tuple(fitted), transfer=transfer(rounds))
+    return Calibration(
+        engine=engine_of(config), name=name, pipeline=pipeline, samples=tuple(tuple(one) for one in stages)
+    )
 
 
 if __name__ == "__main__":

@@ -41,6 +41,8 @@ class Stage:
 
         @functools.wraps(execute)
         def timed(scheduler_output: Any, intermediate_tensors: Any = None) -> Any:
+            if not scheduler_output.total_num_scheduled_tokens:
+                return execute(runner, scheduler_output, intermediate_tensors)
             if intermediate_tensors is not None:
                 intermediate_tensors.wait_for_comm()  # what the stage before takes is not ours
             torch.accelerator.synchronize()

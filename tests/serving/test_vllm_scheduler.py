@@ -11,7 +11,7 @@ import pytest
 from longread.serving.chunking import Chunker, CostModel, Limits, Pipeline, Terms, fixed, makespan
 from vllm_engines import DCA, Vllm, checkpoint
 
-PAGE, MOST, LONG = 128, 2048, 30_000
+PAGE, MOST, LONG = 128, 8192, 30_000
 STAGE = CostModel(dense=Terms(step=4e-3, token=4e-5, length=1e-7, past=3e-8, own=3e-8, decode=1e-4), longest=LONG)
 TRUE = Pipeline(stages=(STAGE, STAGE))
 
@@ -65,7 +65,7 @@ def test_a_prompt_is_read_in_chunks_of_equal_time(schedules: Schedules) -> None:
     assert sum(sizes) == LONG
     assert all((prefix + size) % PAGE == 0 for prefix, size in read[:-1])
     assert max(sizes) <= MOST
-    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[:-1] == sorted(sizes[:-1], reverse=True)
     assert sizes[0] > 2 * sizes[-2]
     times = [seconds(one) for one in read[:-1]]
     page = max(seconds((LONG - PAGE, 2 * PAGE)) - seconds((LONG - PAGE, PAGE)), seconds((0, PAGE)))
