@@ -23,7 +23,7 @@ from typing import Any
 
 import report
 
-from longread.serving.costs import Pipeline
+from longread.serving.costs import TYPICAL, WORST, Pipeline
 from longread.serving.models import DEFAULT_MODEL, obtain
 
 WINDOW, CHUNK, LOCAL, ANSWER = 16_384, 8_192, 1_024, 8
@@ -123,11 +123,11 @@ def _dual_chunk(model: str, attention: str) -> dict[str, Any]:
     return found
 
 
-def _calibrate(engine: Any, length: int, rounds: int) -> dict[str, Any]:
+def _calibrate(engine: Any, length: int, rounds: int, tolerance: tuple[float, float]) -> dict[str, Any]:
     from longread.serving.vllm_plugin.measure import calibration
 
     start = time.perf_counter()
-    found = calibration(engine, DEFAULT_MODEL, length, lambda _: None, rounds)
+    found = calibration(engine, DEFAULT_MODEL, length, lambda _: None, most=rounds, tolerance=tolerance)
     return {"seconds": time.perf_counter() - start, **found.model_dump(mode="json")}
 
 
@@ -203,7 +203,9 @@ class Run:
             host.ask("read", prompt=prompt[: MOST + 512], size=512, pipeline=None)
         kept = self.results["calibrations"]
         if attention not in kept:
-            kept[attention] = hosts["stages"].ask("calibrate", length=len(prompt), rounds=self.asked.calibrate)
+            kept[attention] = hosts["stages"].ask(
+                "calibrate", length=len(prompt), rounds=self.asked.calibrate, tolerance=self.asked.tolerance
+            )
             self.keep()
         for turn, way in missing:
             size = int(way.split()[1]) if way.startswith("fixed") else None
@@ -258,6 +260,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--attention", nargs="+", choices=("dense", "sparse"), default=["dense", "sparse"])
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--calibrate", type=int, default=2, metavar="ROUNDS", help="prompts to calibrate with")
+    parser.add_argument(
+        "--tolerance", type=float, nargs=2, default=(TYPICAL, WORST), metavar=("TYPICAL", "WORST"),
+        help="relative errors up to which a calibration is accepted",
+    )  # fmt: skip
     parser.add_argument("--model", type=Path, help=f"a folder; {DEFAULT_MODEL} if not set")
     parser.add_argument("--name", default="pipeline_cpu", help="of the file of results")
     parser.add_argument("--fresh", action="store_true", help="forget what was measured")

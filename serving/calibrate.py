@@ -13,6 +13,7 @@ from typing import Any
 from . import models
 from .calibration import Calibration, keep
 from .command import Options, engine_arguments, engine_environment
+from .costs import TYPICAL, WORST
 from .errors import ServerError
 from .events import ServeEvent, Starting
 from .launch import check, does_not_fit, plan_for
@@ -22,15 +23,23 @@ from .server_log import cause
 _PROGRAM = "longread.serving.vllm_plugin.measure"
 
 
-def calibrate(model: str, options: Options, *, on_event: Callable[[ServeEvent], None] | None = None) -> Calibration:
+def calibrate(
+    model: str,
+    options: Options,
+    *,
+    tolerance: tuple[float, float] = (TYPICAL, WORST),
+    on_event: Callable[[ServeEvent], None] | None = None,
+) -> Calibration:
     """Measure, fit and keep the step costs of a model as `options` would serve it.
 
     Prompts of `options.tokens` are read several times: so long are the prefixes that are measured.
 
+    Args:
+        tolerance: relative errors of the fit, in the median and at worst, up to which it is accepted.
+
     Raises:
         ModelNotFound, ModelUnusable: no such model, or vLLM is missing.
-        ServerError: it does not fit, or it did not come up.
-        PoorFit: what was measured follows no cost model; nothing is kept.
+        ServerError: it does not fit, it did not come up, or its steps follow no cost model; nothing is kept then.
     """
     report = on_event or (lambda _: None)
     check(options)
@@ -39,7 +48,8 @@ def calibrate(model: str, options: Options, *, on_event: Callable[[ServeEvent], 
     found = plan_for(model, options, config)
     if found.chosen is None:
         raise ServerError(does_not_fit(found))
-    asked = {"name": model, "length": found.request.tokens - 1}  # one token is answered
+    length = found.request.tokens - 1  # one token is answered
+    asked = {"name": model, "length": length, "tolerance": tolerance}
     arguments = [*engine_arguments(folder, found, options), *options.extra]
     environment = {**engine_environment(found), "VLLM_ENABLE_V1_MULTIPROCESSING": "0"}
     log = path_of(model, ".calibration.log")

@@ -116,7 +116,8 @@ def engine_environment(found: Plan) -> dict[str, str]:
         cores = (
             sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
         )
-        shares = [cores[rank :: found.chosen.pp] for rank in range(found.chosen.pp)]
+        share = max(1, len(cores) // found.chosen.pp)
+        shares = [cores[rank * share : (rank + 1) * share] or cores for rank in range(found.chosen.pp)]
         environment.setdefault("VLLM_CPU_OMP_THREADS_BIND", "|".join(",".join(map(str, share)) for share in shares))
     return environment
 

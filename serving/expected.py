@@ -24,7 +24,7 @@ def informed(found: Plan, measured: Sequence[Calibration], *, sparse: bool | Non
             of_tp.setdefault(one.engine.tp, one)
     if not of_tp:
         return found
-    layouts = [_expect(request, one, of_tp[one.tp]) if one.tp in of_tp else one for one in found.layouts]
+    layouts = [_expect(request, one, of_tp[one.tp]) if one.fits and one.tp in of_tp else one for one in found.layouts]
     layouts.sort(key=lambda one: (not one.fits, one.expected.seconds if one.expected else float("inf")))
     return replace(found, layouts=tuple(layouts), chosen=layouts[0] if layouts[0].fits else None)
 

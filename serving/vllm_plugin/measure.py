@@ -1,6 +1,6 @@
 """Measures what the steps of an engine cost. A program of its own, which `serving.calibrate` starts:
 
-    python -m longread.serving.vllm_plugin.measure '{"name": …, "length": …}' [arguments of vllm serve]
+    python -m longread.serving.vllm_plugin.measure '{"name": …, "length": …, "tolerance": …}' [arguments of vllm serve]
 
 It reads prompts of random tokens in chunks of all sizes by turns, so that each size meets every stretch of the prompt,
 after a prefix that was written as any other; and has the workers time their steps. Each line it prints is JSON: how far
@@ -25,7 +25,7 @@ from vllm.utils.argparse_utils import FlexibleArgumentParser
 from vllm.v1.engine.llm_engine import LLMEngine
 
 from ..calibration import Calibration
-from ..costs import CostModel, Pipeline, Sample, Transfer, nonnegative
+from ..costs import TYPICAL, WORST, CostModel, Pipeline, Sample, Transfer, nonnegative
 from ..errors import LongreadError
 from .engine import engine_of, sparse_from
 from .names import SCHEDULERS, STAGE
@@ -145,12 +145,15 @@ def main() -> None:
         print(json.dumps(values), file=lines, flush=True)
 
     try:
-        tell(calibration=measured(asked["name"], asked["length"], sys.argv[2:], tell).model_dump(mode="json"))
+        found = measured(asked["name"], asked["length"], asked["tolerance"], sys.argv[2:], tell)
+        tell(calibration=found.model_dump(mode="json"))
     except LongreadError as error:
         tell(error=str(error))
 
 
-def measured(name: str, length: int, arguments: Sequence[str], tell: Callable[..., None]) -> Calibration:
+def measured(
+    name: str, length: int, tolerance: tuple[float, float], arguments: Sequence[str], tell: Callable[..., None]
+) -> Calibration:
     """Start an engine with these arguments of `vllm serve`, and measure it.
 
     Raises:
@@ -166,15 +169,24 @@ def measured(name: str, length: int, arguments: Sequence[str], tell: Callable[..
         tell(round=rounds, rounds=_ROUNDS, tokens=length, seconds=time.monotonic() - began)
 
     try:
-        return calibration(engine, name, length, read_again)
+        return calibration(engine, name, length, read_again, tolerance=tolerance)
     finally:
         engine.engine_core.shutdown()
 
 
 def calibration(
-    engine: Any, name: str, length: int, on_round: Callable[[int], None], most: int = _ROUNDS
+    engine: Any,
+    name: str,
+    length: int,
+    on_round: Callable[[int], None],
+    *,
+    most: int = _ROUNDS,
+    tolerance: tuple[float, float] = (TYPICAL, WORST),
 ) -> Calibration:
     """Measure an engine that runs in this process, with prompts of so many tokens, read `most` times at most.
+
+    Args:
+        tolerance: errors of the fit, in the median and at worst, up to which it is accepted.
 
     Raises:
         PoorFit: the steps follow no cost model.
@@ -191,7 +203,10 @@ def calibration(
         on_round(len(rounds))
     stages = [samples(one, sparse, page) for one in zip(*rounds, strict=True)]
     threshold, least_queries = sparse or (0, 0)
-    fitted = [CostModel.fit(one, threshold=threshold, least_queries=least_queries) for one in stages]
+    fitted = [
+        CostModel.fit(one, threshold=threshold, least_queries=least_queries, typical=tolerance[0], worst=tolerance[1])
+        for one in stages
+    ]
     pipeline = Pipeline(stages=tuple(fitted), transfer=transfer(rounds))
     return Calibration(
         engine=engine_of(config), name=name, pipeline=pipeline, samples=tuple(tuple(one) for one in stages)

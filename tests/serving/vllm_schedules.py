@@ -20,11 +20,12 @@ def schedules(asked: dict[str, Any]) -> dict[str, Any]:
     """Run requests to their ends.
 
     Args:
-        asked: `engine` for EngineArgs; `cache`, a folder; `believed`, the costs that are kept there, or None, or
+        asked: `engine` for EngineArgs, or `arguments` of the command line; `cache`, a folder; `believed`, the costs that are kept there, or None, or
             "broken"; `true`, those of the pipeline; `requests` with `name`, `tokens`, `answer`, `at` in seconds, and
             `seed` of the prompt; `blocks` of the K/V cache; `stop`, the name of one that is given up, and `stop_at`.
     """
     from vllm import EngineArgs
+    from vllm.utils.argparse_utils import FlexibleArgumentParser
     from vllm.v1.core.kv_cache_utils import get_request_block_hasher, init_none_hash
     from vllm.v1.kv_cache_interface import FullAttentionSpec, KVCacheConfig, KVCacheGroupSpec
     from vllm.v1.request import RequestStatus
@@ -38,7 +39,12 @@ def schedules(asked: dict[str, Any]) -> dict[str, Any]:
     handler = logging.Handler()
     handler.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
     logging.getLogger(LOGGER).addHandler(handler)
-    config = EngineArgs(**asked["engine"]).create_engine_config()
+    if "arguments" in asked["engine"]:
+        parser = EngineArgs.add_cli_args(FlexibleArgumentParser())
+        engine_args = EngineArgs.from_cli_args(parser.parse_args(asked["engine"]["arguments"]))
+    else:
+        engine_args = EngineArgs(**asked["engine"])
+    config = engine_args.create_engine_config()
     config.cache_config.num_gpu_blocks = asked["blocks"]
     model = config.model_config
     spec: Any = FullAttentionSpec(
