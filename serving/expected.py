@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from .calibration import Calibration, cpu_name, even_split, gpu_name, sizes
+from .calibration import Calibration, chunk_unit, cpu_name, even_split, gpu_name, sizes
 from .chunking import Chunker, Limits
 from .plan import PAGE, Layout, Plan, Request
 
@@ -55,7 +55,8 @@ def _expect(request: Request, layout: Layout, measured: Calibration) -> Layout:
         chosen, split = None, usual
     else:
         chosen = split
-    limits = Limits(most=max(layout.chunk, measured.engine.page), page=measured.engine.page)
+    unit = chunk_unit(measured.engine.page, cpu=request.gpus.is_cpu)
+    limits = Limits(most=max(layout.chunk, unit), page=unit)
     expected = Chunker(measured.of(split), limits).forecast(request.tokens)
     return replace(layout, split=chosen, expected=expected)
 

@@ -8,7 +8,7 @@ from vllm.distributed.utils import get_pp_indices
 from vllm.platforms import current_platform
 
 from ...kernels.selection import BLOCK
-from ..calibration import Engine, cpu_name, gpu_name, sizes
+from ..calibration import Engine, chunk_unit, cpu_name, gpu_name, sizes
 from ..chunking import Limits
 from ..shape import ModelShape
 from .settings import Asked, Settings
@@ -50,12 +50,10 @@ def engine_of(config: Any) -> Engine:
 
 
 def limits_of(config: Any, most: int) -> Limits:
-    """What chunks keep to: whole pages, and blocks of sparse attention where it is sparse."""
-    sparse = sparse_from(config) is not None
-    asked = Asked.of(config.additional_config)
-    return Limits(
-        most=most, page=config.cache_config.block_size, block=BLOCK if sparse else 1, latency=asked.decode_latency
-    )
+    """What chunks keep to: `chunk_unit`, and blocks of sparse attention where it is sparse."""
+    page = chunk_unit(config.cache_config.block_size, cpu=current_platform.is_cpu())
+    block = 1 if sparse_from(config) is None else BLOCK
+    return Limits(most=most, page=page, block=block, latency=Asked.of(config.additional_config).decode_latency)
 
 
 def sparse_from(config: Any) -> tuple[int, int] | None:

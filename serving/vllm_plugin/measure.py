@@ -2,9 +2,9 @@
 
     python -m longread.serving.vllm_plugin.measure '{"name": …, "length": …, "tolerance": …}' [arguments of vllm serve]
 
-It reads prompts of random tokens in chunks of all sizes by turns, so that each size meets every stretch of the prompt,
-after a prefix that was written as any other; and has the workers time their steps. Each line it prints is JSON: how far
-it is, and at last the calibration.
+It reads prompts of random tokens in chunks of all sizes by turns, another first each time, so that all sizes meet all
+stretches of a prompt, after a prefix that was written as any other; and has the workers time their steps. Each line that
+it prints is JSON: how far it is, and at last the calibration.
 """
 
 import json
@@ -12,9 +12,9 @@ import os
 import random
 import sys
 import time
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import chain, pairwise
 from statistics import median
 from typing import Any
 
@@ -27,11 +27,11 @@ from vllm.v1.engine.llm_engine import LLMEngine
 from ..calibration import Calibration
 from ..costs import TYPICAL, WORST, CostModel, Pipeline, Sample, Transfer, nonnegative
 from ..errors import LongreadError
-from .engine import engine_of, sparse_from
+from .engine import engine_of, limits_of, sparse_from
 from .names import SCHEDULERS, STAGE
 
 _SIZES = 6
-_ROUNDS = 3
+_ROUNDS = 4
 _SECONDS = 120.0
 """After this long, no further round is begun."""
 
@@ -69,9 +69,14 @@ class Step:
         return self.start + self.seconds
 
 
-def chunk_sizes(most: int, page: int) -> list[int]:
-    """Sizes to measure: powers of two down from the largest, in an order that mixes them."""
-    sizes = [most >> power for power in range(_SIZES) if most >> power >= page]
+def chunk_sizes(most: int, least: int, length: int, sparse: tuple[int, int] | None) -> list[int]:
+    """Sizes to measure: halves down from an eighth of the prompt, which is more than pipelines want, in a mixed order.
+
+    In sparse attention two sizes at least are to have enough queries for it.
+    """
+    largest = max(length // 8, 2 * sparse[1] if sparse else 0)
+    most = max(least, min(most, largest) // least * least)
+    sizes = [most >> power for power in range(_SIZES) if most >> power >= least]
     return sizes[::2] + sizes[1::2]
 
 
@@ -105,15 +110,13 @@ def _steps(read: Sequence[tuple[int, int]], ranks: Sequence[Sequence[tuple[int, 
     return found
 
 
-def samples(rounds: Sequence[Sequence[Step]], sparse: tuple[int, int] | None, page: int) -> list[Sample]:
-    """The median of each step over the rounds; without what is left of a prompt beyond its last page."""
+def samples(steps: Iterable[Step], sparse: tuple[int, int] | None, least: int) -> list[Sample]:
+    """Of one stage; without what is left of a prompt beyond the last whole chunk of `least`."""
     found = []
-    for same in zip(*rounds, strict=True):
-        prefix, chunk = same[0].prefix, same[0].chunk
-        if chunk >= page:
-            is_sparse = sparse is not None and prefix + chunk > sparse[0] and chunk >= sparse[1]
-            seconds = median(one.seconds for one in same)
-            found.append(Sample(prefix=prefix, chunk=chunk, seconds=seconds, sparse=is_sparse))
+    for one in steps:
+        if one.chunk >= least:
+            is_sparse = sparse is not None and one.prefix + one.chunk > sparse[0] and one.chunk >= sparse[1]
+            found.append(Sample(prefix=one.prefix, chunk=one.chunk, seconds=one.seconds, sparse=is_sparse))
     return found
 
 
@@ -192,16 +195,18 @@ def calibration(
         PoorFit: the steps follow no cost model.
     """
     config = engine.vllm_config
-    page = config.cache_config.block_size
-    sizes, sparse = chunk_sizes(config.scheduler_config.max_num_batched_tokens, page), sparse_from(config)
+    sparse, most_tokens = sparse_from(config), config.scheduler_config.max_num_batched_tokens
+    least = limits_of(config, most_tokens).alignment
+    sizes = chunk_sizes(most_tokens, least, length, sparse)
     engine.collective_rpc("longread_start_clock")
     read(engine, sizes, min(length, sum(sizes)), seed=0)  # to warm up
     rounds: list[list[list[Step]]] = []
     start = time.monotonic()
     while len(rounds) < most and (not rounds or time.monotonic() - start < _SECONDS):
-        rounds.append(read(engine, sizes, length, seed=1 + len(rounds)))
+        turned = len(rounds) % len(sizes)
+        rounds.append(read(engine, sizes[turned:] + sizes[:turned], length, seed=1 + len(rounds)))
         on_round(len(rounds))
-    stages = [samples(one, sparse, page) for one in zip(*rounds, strict=True)]
+    stages = [samples(chain(*one), sparse, least) for one in zip(*rounds, strict=True)]
     threshold, least_queries = sparse or (0, 0)
     fitted = [
         CostModel.fit(one, threshold=threshold, least_queries=least_queries, typical=tolerance[0], worst=tolerance[1])

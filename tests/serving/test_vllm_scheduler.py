@@ -11,7 +11,7 @@ import pytest
 from longread.serving.chunking import Chunker, CostModel, Limits, Pipeline, Terms, fixed, makespan
 from vllm_engines import DCA, Vllm, checkpoint
 
-PAGE, MOST, LONG = 128, 8192, 30_000
+PAGE, UNIT, MOST, LONG = 128, 32, 8192, 30_000
 STAGE = CostModel(dense=Terms(step=4e-3, token=4e-5, length=1e-7, past=3e-8, own=3e-8, decode=1e-4), longest=LONG)
 TRUE = Pipeline(stages=(STAGE, STAGE))
 
@@ -63,24 +63,23 @@ def test_a_prompt_is_read_in_chunks_of_equal_time(schedules: Schedules) -> None:
     sizes = [size for _, size in read]
     assert [prefix for prefix, _ in read] == [sum(sizes[:index]) for index in range(len(sizes))]
     assert sum(sizes) == LONG
-    assert all((prefix + size) % PAGE == 0 for prefix, size in read[:-1])
+    assert all((prefix + size) % UNIT == 0 for prefix, size in read[:-1])
     assert max(sizes) <= MOST
     assert sizes[:-1] == sorted(sizes[:-1], reverse=True)
     assert sizes[0] > 2 * sizes[-2]
     times = [seconds(one) for one in read[:-1]]
-    page = max(seconds((LONG - PAGE, 2 * PAGE)) - seconds((LONG - PAGE, PAGE)), seconds((0, PAGE)))
-    assert max(times) - min(times) <= page
+    assert max(times) - min(times) <= seconds((LONG, 2 * UNIT)) - seconds((LONG, UNIT))
     [ttft] = found["tokens"]["long"]
     expected = makespan(TRUE, sizes)
     assert ttft == pytest.approx(expected, rel=0.01)  # two at once, as the pipeline has stages
-    assert ttft <= min(makespan(TRUE, fixed(LONG, size)) for size in range(PAGE, MOST + 1, PAGE))
+    assert ttft <= min(makespan(TRUE, fixed(LONG, size)) for size in range(UNIT, MOST + 1, UNIT))
     [line] = [line for line in found["said"] if "chunks of equal time" in line]
     assert "in 2 stages of 2+1 layers" in line
     assert "a prompt of 32768 tokens is expected to take" in line
 
 
 def test_answers_of_others_go_on_while_a_prompt_is_read(schedules: Schedules) -> None:
-    bound = 0.15
+    bound = 0.4
     others = [{"name": f"short{index}", "tokens": 100, "answer": 60} for index in range(3)]
     settings = {"additional_config": {"longread": {"decode_latency": bound}}}
     found = schedules(*others, long(at=0.2), engine=settings)
@@ -120,14 +119,14 @@ def test_what_the_cache_has_counts_as_read(schedules: Schedules) -> None:
     prefix = (LONG - 6000) // PAGE * PAGE
     assert read[0][0] == prefix
     assert read[0][1] < chunks(found, "first")[0][1] / 2
-    assert [size for _, size in read] == Chunker(TRUE, Limits(most=MOST, page=PAGE)).plan(LONG - prefix, prefix)
+    assert [size for _, size in read] == Chunker(TRUE, Limits(most=MOST, page=UNIT)).plan(LONG - prefix, prefix)
 
 
 def test_what_is_preempted_is_read_again(schedules: Schedules) -> None:
-    requests = [{"name": name, "tokens": 6000, "answer": 400} for name in ("one", "two", "three")]
-    found = schedules(*requests, blocks=150)
+    requests = [{"name": name, "tokens": 6000, "answer": 400} for name in ("one", "two")]
+    found = schedules(*requests, blocks=97)
     assert all(len(found["tokens"][one["name"]]) == 400 for one in requests)
-    assert sum(size for _, size in chunks(found, "three")) > 6000
+    assert sum(size for _, size in chunks(found, "two")) > 6000
     assert found["left"] == 0
 
 
@@ -136,7 +135,7 @@ def test_a_wrong_table_repairs_itself_within_one_prompt(schedules: Schedules) ->
     wrong = CostModel(dense=Terms(step=4e-3, token=2e-5, decode=1e-4), longest=LONG)
     found = schedules(long(), believed=Pipeline(stages=(wrong, wrong)))
     times = [seconds(one) for one in chunks(found, "long")]
-    believed = Chunker(Pipeline(stages=(wrong, wrong)), Limits(most=MOST, page=PAGE)).plan(LONG)
+    believed = Chunker(Pipeline(stages=(wrong, wrong)), Limits(most=MOST, page=UNIT)).plan(LONG)
     unrepaired = [seconds((sum(believed[:index]), size)) for index, size in enumerate(believed)]
     late = times[len(times) // 2 : -2]
     assert max(late) / median(late) < 1.25

@@ -20,9 +20,10 @@ def schedules(asked: dict[str, Any]) -> dict[str, Any]:
     """Run requests to their ends.
 
     Args:
-        asked: `engine` for EngineArgs, or `arguments` of the command line; `cache`, a folder; `believed`, the costs that are kept there, or None, or
-            "broken"; `true`, those of the pipeline; `requests` with `name`, `tokens`, `answer`, `at` in seconds, and
-            `seed` of the prompt; `blocks` of the K/V cache; `stop`, the name of one that is given up, and `stop_at`.
+        asked: `engine` for EngineArgs, or `arguments` of the command line in its place; `cache`, a folder; `believed`,
+            the costs that are kept there, or None, or "broken"; `true`, those of the pipeline; `requests` with `name`,
+            `tokens`, `answer`, `at` in seconds, and `seed` of the prompt; `blocks` of the K/V cache; `stop`, the name
+            of one that is given up, and `stop_at`.
     """
     from vllm import EngineArgs
     from vllm.utils.argparse_utils import FlexibleArgumentParser
@@ -57,7 +58,7 @@ def schedules(asked: dict[str, Any]) -> dict[str, Any]:
         calibration.keep(Calibration(engine=engine, name="tiny", pipeline=pipeline, samples=((), ())))
         if asked["believed"] == "broken":
             calibration._store().put(engine.key, b"{}")
-    world = _World(Pipeline.model_validate(asked["true"]), config.parallel_config.pipeline_parallel_size)
+    world = _World(Pipeline.model_validate(asked["true"]))
     module.time = SimpleNamespace(perf_counter=lambda: world.now)  # type: ignore[assignment]
     scheduler: Any = config.scheduler_config.get_scheduler_cls()(
         vllm_config=config, kv_cache_config=layout, structured_output_manager=StructuredOutputManager(config),
@@ -75,7 +76,7 @@ def schedules(asked: dict[str, Any]) -> dict[str, Any]:
         if world.now >= stop_at:
             scheduler.finish_requests(asked["stop"], RequestStatus.FINISHED_ABORTED)
             stop_at = float("inf")
-        if scheduler.has_requests() and len(flight) < world.stages:
+        if scheduler.has_requests() and len(flight) < config.max_concurrent_batches:
             output = scheduler.schedule()
             flight.append((world.run(scheduler, output), output))
             if output.total_num_scheduled_tokens:
@@ -98,10 +99,10 @@ def schedules(asked: dict[str, Any]) -> dict[str, Any]:
 class _World:
     """The pipeline, and its clock."""
 
-    def __init__(self, pipeline: Pipeline, stages: int):
-        self.pipeline, self.stages, self.now = pipeline, stages, 0.0
+    def __init__(self, pipeline: Pipeline):
+        self.pipeline, self.now = pipeline, 0.0
         self.steps: list[dict[str, Any]] = []
-        self._free = [0.0] * stages
+        self._free = [0.0] * len(pipeline.stages)
 
     def run(self, scheduler: Any, output: Any) -> float:
         """-> when the step comes out"""
