@@ -3,8 +3,8 @@
     python -m longread.serving.vllm_plugin.measure '{"name": …, "length": …, "tolerance": …}' [arguments of vllm serve]
 
 It reads prompts of random tokens in chunks of all sizes by turns, another first each time, so that all sizes meet all
-stretches of a prompt, after a prefix that was written as any other; and has the workers time their steps. Each line that
-it prints is JSON: how far it is, and at last the calibration.
+stretches of a prompt, after a prefix that was written as any other; and has the workers time their steps. It prints
+lines of JSON: how far it is, and at last the calibration.
 """
 
 import json
