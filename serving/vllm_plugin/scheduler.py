@@ -24,7 +24,7 @@ from .engine import engine_of, limits_of
 from .names import LOGGER
 
 logger = init_logger(LOGGER)
-_PROMPT = 0.05
+_AT_ONCE = 0.05
 """Seconds after the last event in the engine within which a step is scheduled when the pipeline does not run dry."""
 
 
@@ -82,7 +82,7 @@ class EqualTime:
         now = time.perf_counter()
         for request in output.finished_req_ids:
             self.chunks.forget(request)
-        full = len(self._steps) + 1 >= self._stages and now - self._last < _PROMPT
+        full = len(self._steps) + 1 >= self._stages and now - self._last < _AT_ONCE
         self._steps.append(_Step(output, self._read(output), full))
         self._last = now
         return output
@@ -129,7 +129,7 @@ class EqualTime:
         for name, tokens in output.num_scheduled_tokens.items():
             request = requests.requests[name]
             prefix = request.num_computed_tokens - tokens  # vLLM counts them as computed already
-            if prefix + tokens <= request.num_prompt_tokens:
+            if prefix < request.num_prompt_tokens:
                 read.append((prefix, tokens))
             else:
                 others += tokens
