@@ -24,6 +24,7 @@ from typing import Any
 import report
 
 from longread.serving.costs import TYPICAL, WORST, Pipeline
+from longread.serving.measuring import Turns
 from longread.serving.models import DEFAULT_MODEL, obtain
 
 WINDOW, CHUNK, LOCAL, ANSWER = 16_384, 8_192, 1_024, 8
@@ -137,7 +138,7 @@ def _read(engine: Any, prompt: Sequence[int], size: int | None, pipeline: dict[s
 
     from longread.serving.chunking import Pacer
     from longread.serving.vllm_plugin.engine import limits_of
-    from longread.serving.vllm_plugin.measure import Turns, steps
+    from longread.serving.vllm_plugin.measure import steps
 
     limits = limits_of(engine.vllm_config, MOST)
     chunks: Any = Turns([size]) if size else Recorded(Pacer(Pipeline.model_validate(pipeline), limits))
@@ -258,7 +259,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--no-single", dest="single", action="store_false", help="leave the engine on one core out")
     parser.add_argument("--attention", nargs="+", choices=("dense", "sparse"), default=["dense", "sparse"])
     parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--calibrate", type=int, default=2, metavar="ROUNDS", help="prompts to calibrate with")
+    parser.add_argument("--calibrate", type=int, default=6, metavar="ROUNDS", help="prompts to calibrate with, at most")
     parser.add_argument(
         "--tolerance", type=float, nargs=2, default=(TYPICAL, WORST), metavar=("TYPICAL", "WORST"),
         help="relative errors up to which a calibration is accepted",

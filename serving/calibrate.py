@@ -78,7 +78,7 @@ def _watch(process: Any, model: str, log: Path, report: Callable[[ServeEvent], N
             return Calibration.model_validate(told["calibration"])
         if "error" in told:
             raise ServerError(told["error"])
-        what = f"read {told['tokens']:,} tokens, {told['round']} times of {told['rounds']}"
+        what = f"has read {told['tokens']:,} tokens {told['round']} times"
         report(Starting(name=model, what=what, seconds=told["seconds"]))
     lines = log.read_text(encoding="utf-8", errors="replace").replace("\r", "\n").splitlines()
     raise ServerError(

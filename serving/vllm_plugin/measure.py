@@ -12,72 +12,26 @@ import os
 import random
 import sys
 import time
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from itertools import chain, pairwise
-from statistics import median
+from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import Any
 
-import numpy as np
 from vllm.engine.arg_utils import EngineArgs
 from vllm.sampling_params import SamplingParams
 from vllm.utils.argparse_utils import FlexibleArgumentParser
 from vllm.v1.engine.llm_engine import LLMEngine
 
 from ..calibration import Calibration
-from ..costs import TYPICAL, WORST, CostModel, Pipeline, Sample, Transfer, nonnegative
+from ..costs import TYPICAL, WORST, CostModel, Pipeline, Sample
 from ..errors import LongreadError
+from ..measuring import Step, Turns, chunk_sizes, samples, stage_steps, transfer
 from .engine import engine_of, limits_of, sparse_from
 from .names import SCHEDULERS, STAGE
 
-_SIZES = 6
-_ROUNDS = 4
+_ENOUGH, _LEAST, _ROUNDS = 24, 8, 6
+"""Steps of each regime that are wanted, and those that are needed; prompts that are read for them at most."""
 _SECONDS = 120.0
-"""After this long, no further round is begun."""
-
-
-@dataclass
-class Turns:
-    """Chunks of given sizes, one after the other, and what was read by them. See `scheduler.Chunks`."""
-
-    sizes: Sequence[int]
-    read: list[tuple[int, int]] = field(default_factory=list)
-
-    def next(self, request: Hashable, prefix: int, remaining: int, decodes: int = 0) -> int:
-        chunk = min(self.sizes[len(self.read) % len(self.sizes)], remaining)
-        self.read.append((prefix, chunk))
-        return chunk
-
-    def observe(self, prefix: int, chunk: int, seconds: float, decodes: int = 0) -> None:
-        pass
-
-    def forget(self, request: Hashable) -> None:
-        pass
-
-
-@dataclass(frozen=True)
-class Step:
-    """What one stage did with a chunk. `start` is of a clock that all workers of a machine have in common."""
-
-    prefix: int
-    chunk: int
-    start: float
-    seconds: float
-
-    @property
-    def end(self) -> float:
-        return self.start + self.seconds
-
-
-def chunk_sizes(most: int, least: int, length: int, sparse: tuple[int, int] | None) -> list[int]:
-    """Sizes to measure: halves down from an eighth of the prompt, which is more than pipelines want, in a mixed order.
-
-    In sparse attention two sizes at least are to have enough queries for it.
-    """
-    largest = max(length // 8, 2 * sparse[1] if sparse else 0)
-    most = max(least, min(most, largest) // least * least)
-    sizes = [most >> power for power in range(_SIZES) if most >> power >= least]
-    return sizes[::2] + sizes[1::2]
+"""After this long, those that are needed are enough."""
 
 
 def read(engine: Any, sizes: Sequence[int], tokens: int, seed: int) -> list[list[Step]]:
@@ -97,46 +51,7 @@ def steps(engine: Any, read: Sequence[tuple[int, int]]) -> list[list[Step]]:
     """What the workers' clocks say of each stage's last steps, which began by reading these (prefix, chunk)."""
     workers = engine.collective_rpc("longread_read_clock")
     tp = engine.vllm_config.parallel_config.tensor_parallel_size
-    return [_steps(read, workers[first : first + tp]) for first in range(0, len(workers), tp)]
-
-
-def _steps(read: Sequence[tuple[int, int]], ranks: Sequence[Sequence[tuple[int, float, float]]]) -> list[Step]:
-    """Of one stage, as long as the slowest of its tensor-parallel ranks takes."""
-    found = []
-    for (prefix, chunk), *timed in zip(read, *(rank[: len(read)] for rank in ranks), strict=True):
-        if any(tokens != chunk for tokens, _, _ in timed):
-            raise LongreadError(f"a step of {chunk} tokens was asked for, and the workers made {timed[0][0]} of it")
-        found.append(Step(prefix, chunk, min(s for _, s, _ in timed), max(seconds for _, _, seconds in timed)))
-    return found
-
-
-def samples(steps: Iterable[Step], sparse: tuple[int, int] | None, least: int) -> list[Sample]:
-    """Of one stage; without what is left of a prompt beyond the last whole chunk of `least`."""
-    found = []
-    for one in steps:
-        if one.chunk >= least:
-            is_sparse = sparse is not None and one.prefix + one.chunk > sparse[0] and one.chunk >= sparse[1]
-            found.append(Sample(prefix=one.prefix, chunk=one.chunk, seconds=one.seconds, sparse=is_sparse))
-    return found
-
-
-def transfer(rounds: Sequence[Sequence[Sequence[Step]]]) -> Transfer:
-    """What lies between a stage's end and the next one's beginning, where that had nothing else to do."""
-    gaps = [gap for stages in rounds for gap in _gaps(stages)]
-    if len({chunk for chunk, _ in gaps}) < 2:
-        return Transfer(step=median(seconds for _, seconds in gaps)) if gaps else Transfer()
-    chunks = np.array([chunk for chunk, _ in gaps], dtype=float)
-    step, token = nonnegative(
-        np.stack([np.ones_like(chunks), chunks], axis=1), np.array([seconds for _, seconds in gaps])
-    )
-    return Transfer(step=float(step), token=float(token))
-
-
-def _gaps(stages: Sequence[Sequence[Step]]) -> Iterator[tuple[int, float]]:
-    for one, other in pairwise(stages):
-        for index, (before, after) in enumerate(zip(one, other, strict=True)):
-            if index == 0 or other[index - 1].end < before.end:
-                yield before.chunk, max(0.0, after.start - before.end)
+    return [stage_steps(read, workers[first : first + tp]) for first in range(0, len(workers), tp)]
 
 
 def main() -> None:
@@ -169,7 +84,7 @@ def measured(
     engine: Any = LLMEngine.from_engine_args(given)
 
     def read_again(rounds: int) -> None:
-        tell(round=rounds, rounds=_ROUNDS, tokens=length, seconds=time.monotonic() - began)
+        tell(round=rounds, tokens=length, seconds=time.monotonic() - began)
 
     try:
         return calibration(engine, name, length, read_again, tolerance=tolerance)
@@ -201,12 +116,14 @@ def calibration(
     engine.collective_rpc("longread_start_clock")
     read(engine, sizes, min(length, sum(sizes)), seed=0)  # to warm up
     rounds: list[list[list[Step]]] = []
-    start = time.monotonic()
-    while len(rounds) < most and (not rounds or time.monotonic() - start < _SECONDS):
+    stages: list[list[Sample]] = []
+    start, fewest = time.monotonic(), 0
+    while len(rounds) < most and fewest < (_ENOUGH if time.monotonic() - start < _SECONDS else _LEAST):
         turned = len(rounds) % len(sizes)
         rounds.append(read(engine, sizes[turned:] + sizes[:turned], length, seed=1 + len(rounds)))
+        stages = [samples(chain(*one), sparse, least) for one in zip(*rounds, strict=True)]
+        fewest = min(sum(one.sparse is regime for one in stages[0]) for regime in {False, sparse is not None})
         on_round(len(rounds))
-    stages = [samples(chain(*one), sparse, least) for one in zip(*rounds, strict=True)]
     threshold, least_queries = sparse or (0, 0)
     fitted = [
         CostModel.fit(one, threshold=threshold, least_queries=least_queries, typical=tolerance[0], worst=tolerance[1])
