@@ -78,7 +78,8 @@ def measured(
         PoorFit: the steps follow no cost model.
     """
     began = time.monotonic()
-    given = EngineArgs.from_cli_args(EngineArgs.add_cli_args(FlexibleArgumentParser()).parse_args(list(arguments)))
+    parser: Any = EngineArgs.add_cli_args(FlexibleArgumentParser())
+    given = EngineArgs.from_cli_args(parser.parse_args(list(arguments)))
     if given.pipeline_parallel_size == 1:  # has neither by itself
         given.scheduler_cls, given.async_scheduling, given.worker_extension_cls = SCHEDULERS[0], False, STAGE
     engine: Any = LLMEngine.from_engine_args(given)

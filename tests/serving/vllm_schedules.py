@@ -41,7 +41,7 @@ def schedules(asked: dict[str, Any]) -> dict[str, Any]:
     handler.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
     logging.getLogger(LOGGER).addHandler(handler)
     if "arguments" in asked["engine"]:
-        parser = EngineArgs.add_cli_args(FlexibleArgumentParser())
+        parser: Any = EngineArgs.add_cli_args(FlexibleArgumentParser())
         engine_args = EngineArgs.from_cli_args(parser.parse_args(asked["engine"]["arguments"]))
     else:
         engine_args = EngineArgs(**asked["engine"])
