@@ -52,8 +52,9 @@ def test_an_engine_is_measured_and_goes_by_it(vllm: Vllm, tiny_models: dict[str,
 
 
 def test_steps_that_follow_no_cost_model_are_refused(tiny_models: dict[str, Path], tmp_path: Path) -> None:
-    """Two stages, too few steps: the reason is given, and nothing is kept."""
-    options = Options(tokens=300, pp=2, chunk=128)
-    with pytest.raises(ServerError, match=r"^\d+ dense steps of .* were measured; a cost model needs"):
-        calibrate(str(tiny_models["llama"]), options)
+    """Prompts too short for chunks of two sizes: the reason is given, and nothing is kept."""
+    folder = checkpoint(tiny_models["qwen2"], tmp_path / "model", dual_chunk_attention_config=DCA)
+    options = Options(tokens=300, pp=2, chunk=128, sparse=False)
+    with pytest.raises(ServerError, match=r"^\d+ dense steps of .* and 1 chunk sizes were measured; a cost model"):
+        calibrate(str(folder), options)
     assert not (Path(os.environ["LONGREAD_CACHE_DIR"]) / "calibration").exists()
