@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+WORKERS ?= 2
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
 .PHONY: setup chat test lint bench clean
@@ -29,7 +30,7 @@ chat: $(VENV)/.embedded
 	$(BIN)/agent chat --file examples/handbook.pdf 'What is the window of the built-in model?'
 
 test: lint
-	$(BIN)/python -m pytest --cov --cov-report=term --durations=15
+	$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report=term --durations=15
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

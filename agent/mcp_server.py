@@ -92,6 +92,7 @@ def serve_http(
             listening.bind((host, port))
         except OSError as error:
             raise ConfigError(f"{host}:{port} cannot be served at: {error.strerror or error}.") from error
+        listening.listen()  # who is told the address may call at once, before uvicorn has begun
         at = listening.getsockname()[1]
         print(f"MCP at http://{f'[{host}]' if ':' in host else host}:{at}/mcp", file=sys.stderr, flush=True)
         # Without its configuration of logging, which writes requests to standard output.

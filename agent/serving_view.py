@@ -20,9 +20,8 @@ if TYPE_CHECKING:
 def show_plan(found: Plan) -> None:
     """The table of what fits, and the command; or what would have to change."""
     request = found.request
-    terminal.out.print(
-        Text(f"{request.model}, {request.tokens:,} tokens, on {request.gpus}. GiB on the GPU that holds most:")
-    )
+    each = "" if request.gpus.is_cpu else " on the GPU that holds most"
+    terminal.out.print(Text(f"{request.model}, {request.tokens:,} tokens, on {request.gpus}. GiB{each}:"))
     columns, rows = describe(found)
     terminal.out.print(terminal.rows(columns, rows, numbers=range(len(columns) - 1)))
     terminal.out.print()

@@ -43,12 +43,12 @@ class Recorded:
         self._chunks = chunks
         self.read: list[tuple[int, int]] = []
 
-    def next(self, request: Hashable, prefix: int, remaining: int, decodes: int = 0) -> int:
-        chunk = self._chunks.next(request, prefix, remaining, decodes)
+    def next(self, request: Hashable, prefix: int, remaining: int, decodes: int = 0, *, shared: bool = False) -> int:
+        chunk = self._chunks.next(request, prefix, remaining, decodes, shared=shared)
         self.read.append((prefix, chunk))
         return chunk
 
-    def observe(self, prefix: int, chunk: int, seconds: float, decodes: int = 0) -> None:
+    def observe(self, prefix: int, chunk: int, seconds: float | None, decodes: int = 0) -> None:
         self._chunks.observe(prefix, chunk, seconds, decodes)
 
     def forget(self, request: Hashable) -> None:

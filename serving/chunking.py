@@ -24,9 +24,13 @@ __all__ = [
     "Transfer", "best_fixed", "fixed", "makespan",
 ]  # fmt: skip
 
-_SCAN = 1.25
+_SCAN = 1.12
 """Ratio of the target times that are tried at first."""
 _HALVINGS = 12
+_MANY = 100
+"""Chunks of a prompt from which a few more or less make no difference."""
+_SLACK = 0.02
+"""By how much a prompt's last chunk may take longer than the others, rather than leave a sliver."""
 
 
 class Limits(BaseModel):
@@ -100,26 +104,28 @@ class Chunker:
         queries = max(stage.least_queries for stage in pipeline.distinct)
         self._least = min(_up(max(limits.least, queries), limits.alignment), limits.most)
 
-    def next(self, prefix: int, remaining: int, decodes: int = 0, target: float | None = None) -> int:
+    def next(
+        self, prefix: int, remaining: int, decodes: int = 0, target: float | None = None, *, shared: bool = False
+    ) -> int:
         """How many tokens the next step reads; 0 only if none remain, or decodes take up the whole step.
 
         Args:
             decodes: tokens of other requests in the step.
             target: seconds a step is to take; None for what is best for the rest of the prompt.
+            shared: whether any request decodes, in another step under way if not in this: it waits for this one, too.
         """
         room = min(self.limits.most - decodes, remaining)
         if room <= 0:
             return 0
-        least = self._least
         if target is None:
             target = self.target(remaining, prefix)
-        if decodes and self.limits.latency is not None:
-            # A decode goes through every stage before its request has another.
-            bound = self.limits.latency / len(self.pipeline.stages)
-            if bound < target:
-                target, least = bound, self.limits.alignment
-        size = min(max(self.pipeline.chunk(prefix, target, decodes), least), room)
-        if room == remaining and remaining - size < self.limits.alignment:
+        least, bound = self._least, self._bound(shared or decodes > 0)
+        if bound < target:
+            target, least = bound, self.limits.alignment
+        size = min(max(self.pipeline.chunk(prefix, target, decodes, room), least), room)
+        if room == remaining and (
+            size == remaining or self.pipeline.seconds(prefix, remaining, decodes) <= (1 + _SLACK) * target
+        ):
             return remaining
         size = self._aligned(prefix, size)
         rest = remaining - size
@@ -129,7 +135,7 @@ class Chunker:
         half = self._aligned(prefix, remaining // 2)
         if min(half, remaining - half) >= least and half <= room:
             return half
-        return remaining if room == remaining and least == self._least else size
+        return remaining if room == remaining and target < bound else size
 
     def plan(self, tokens: int, prefix: int = 0, target: float | None = None) -> list[int]:
         """The sizes of all chunks, when nothing else runs."""
@@ -159,8 +165,9 @@ class Chunker:
             target /= _SCAN
         best = min(tried, key=tried.__getitem__)
         count = self._outline(tokens, prefix, best).chunks
-        for chunks in sorted({max(1, round(count * factor)) for factor in (0.8, 0.9, 1.0, 1.1, 1.2)}):
-            attempt(self._tightest(tokens, prefix, chunks, best / _SCAN / _SCAN, best * _SCAN * _SCAN))
+        factors = (0.8, 0.9, 1.0, 1.1, 1.25) if count < _MANY else (1.0,)
+        for chunks in sorted({max(1, round(count * factor)) for factor in factors}):
+            attempt(self._tightest(tokens, prefix, chunks, best / _SCAN**3, best * _SCAN**3))
         return min(tried, key=tried.__getitem__)
 
     def forecast(self, tokens: int, prefix: int = 0) -> Forecast:
@@ -205,6 +212,12 @@ class Chunker:
             yield size
             prefix, tokens = prefix + size, tokens - size
 
+    def _bound(self, shared: bool) -> float:
+        """Seconds that a step may take: between a decode and its request's next lie as many steps as stages."""
+        if not shared or self.limits.latency is None:
+            return math.inf
+        return self.limits.latency / len(self.pipeline.stages)
+
     def _aligned(self, prefix: int, size: int) -> int:
         """So much less that it ends where a page does; as it is if it does not reach one."""
         reached = (prefix + size) // self.limits.alignment * self.limits.alignment - prefix
@@ -229,7 +242,7 @@ class Pacer:
         self.chunker = Chunker(pipeline, limits)
         self._reading: dict[Hashable, _Reading] = {}
 
-    def next(self, request: Hashable, prefix: int, remaining: int, decodes: int = 0) -> int:
+    def next(self, request: Hashable, prefix: int, remaining: int, decodes: int = 0, *, shared: bool = False) -> int:
         """How many tokens of a request the next step reads: `Chunker.next`, with one target for all of a prompt."""
         before = self._reading.get(request)
         if before is None:
@@ -239,14 +252,14 @@ class Pacer:
             target = max(before.target, self.chunker.target(remaining, prefix))
         else:
             target = before.target
-        size = self.chunker.next(prefix, remaining, decodes, target)
+        size = self.chunker.next(prefix, remaining, decodes, target, shared=shared)
         self._reading[request] = _Reading(prefix, size, target)
         if size == remaining:
             self.forget(request)
         return size
 
-    def observe(self, prefix: int, chunk: int, seconds: float, decodes: int = 0) -> None:
-        """Take note of a step: the time since the step before it ended, both having been under way."""
+    def observe(self, prefix: int, chunk: int, seconds: float | None, decodes: int = 0) -> None:
+        """Take note of a step that came out, as `Corrector.observe` does; `chunk` is 0 for one that only decodes."""
         before = self.chunker.pipeline
         self.corrector.observe(prefix, chunk, seconds, decodes)
         after = self.corrector.pipeline
@@ -271,11 +284,10 @@ def makespan(pipeline: Pipeline, chunks: Sequence[int], prefix: int = 0) -> floa
     """Seconds from a prompt's first step to its last chunk's leaving the last stage, when nothing else runs."""
     free = [0.0] * len(pipeline.stages)
     for start, chunk in zip(_starts(chunks, prefix), chunks, strict=True):
-        taken = {stage: stage.seconds(start, chunk) for stage in pipeline.distinct}
-        ready, transfer = 0.0, pipeline.transfer.seconds(chunk)
-        for index, stage in enumerate(pipeline.stages):
-            free[index] = max(free[index], ready) + taken[stage]
-            ready = free[index] + transfer
+        taken = {pace: pace.seconds(start, chunk) for pace in pipeline.distinct}
+        ready = 0.0
+        for index, pace in enumerate(pipeline.paces):
+            ready = free[index] = max(free[index], ready) + taken[pace]
     return free[-1]
 
 

@@ -11,7 +11,7 @@ WINDOW = 32
 """Steps that are remembered, of each regime."""
 _ENOUGH = 3
 """Steps to have seen before anything is changed."""
-_TOLERATED = 0.03
+_TOLERATED = 0.05
 """Median error of the last steps up to which the costs in force are left as they are: noise is no reason to change."""
 _NOISE = 0.05
 """Relative spread of what a step takes."""
@@ -28,9 +28,9 @@ class Corrector:
     """Follows the pace of a pipeline.
 
     What an engine sees of its steps is the pace: the time between two that leave the last stage, which is what the
-    slowest stage takes. So that is what is learnt, and all stages are then taken to keep it. The last steps are fitted
-    as the table was, by non-negative least squares on the relative error, with the table itself as further rows: a
-    Gaussian prior on each coefficient. A regime that was not seen yet is scaled by what was.
+    slowest stage takes for the second. So that is what is learnt, and all stages are then taken to keep it. The last
+    steps are fitted as the table was, by non-negative least squares on the relative error, with the table itself as
+    further rows: a Gaussian prior on each coefficient. A regime that was not seen yet is scaled by what was.
 
     Args:
         table: the pipeline as it was calibrated.
@@ -45,12 +45,23 @@ class Corrector:
         }
         self._ratios: deque[float] = deque(maxlen=WINDOW)
         self._errors: deque[float] = deque(maxlen=_ENOUGH)
+        self._under_way: deque[float] = deque(maxlen=len(table.stages) + 1)
 
-    def observe(self, prefix: int, chunk: int, seconds: float, decodes: int = 0) -> None:
-        """Take note of a step: its slowest stage took so many seconds."""
+    def observe(self, prefix: int, chunk: int, seconds: float | None, decodes: int = 0) -> None:
+        """Take note of a step, of every one and in their order.
+
+        Args:
+            seconds: since the step before it left the last stage; None where that says nothing: the pipeline was not
+                full, or the step read several prompts.
+        """
         expected = self.pipeline.seconds(prefix, chunk, decodes)
-        if seconds <= 0 or expected <= 0:
+        longest = max(self._under_way, default=0.0)
+        self._under_way.append(expected)
+        if not seconds or not longest:
             return
+        # A step longer than those under way with it waits for none of them: it adds its excess in every stage.
+        excess = max(0.0, expected - longest) * (len(self.table.stages) - 1)
+        seconds *= expected / (expected + excess)
         seconds = min(max(seconds, expected / _CLIP), expected * _CLIP)
         stage = self.table.slowest(prefix, chunk)
         sparse = stage.is_sparse(prefix, chunk)
@@ -64,7 +75,7 @@ class Corrector:
         dense = self._terms(stage.dense, False)
         sparse = None if stage.sparse is None else self._terms(stage.sparse, True)
         pace = stage.model_copy(update={"dense": dense, "sparse": sparse})
-        return Pipeline(stages=(pace,) * len(self.table.stages), transfer=self.table.transfer)
+        return Pipeline(stages=(pace,) * len(self.table.stages))  # the transfer is in the pace
 
     def _terms(self, table: Terms, sparse: bool) -> Terms:
         """The coefficients of a regime: near the table's, or near the table's of a machine so much slower or faster."""

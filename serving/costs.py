@@ -26,6 +26,8 @@ TYPICAL, WORST = 0.10, 0.35
 _REACH = 8
 """Prefixes up to this many times the longest one measured are taken to follow the fit."""
 
+_NO_LIMIT = 1 << 62
+
 
 class PoorFit(LongreadError):
     """Measurements that no cost model describes: too few, or none that fits them."""
@@ -79,6 +81,10 @@ class Terms(_Frozen):
     def scaled(self, factor: float) -> Self:
         return self.of(factor * value for value in self.values)
 
+    def plus(self, step: float, token: float) -> Self:
+        more = {"step": self.step + step, "token": self.token + token, "decode": self.decode + token}
+        return self.model_copy(update=more)
+
     def seconds(self, prefix: int, chunk: int, decodes: int = 0) -> float:
         rate = self.token + self.past * prefix + self.own * chunk / 2
         return self.step + self.decode * decodes + rate * chunk + (self.length * (prefix + chunk) if chunk else 0.0)
@@ -98,6 +104,16 @@ class Residual(_Frozen):
 
     median: NonNegativeFloat
     worst: NonNegativeFloat
+
+
+class Transfer(_Frozen):
+    """What it takes a stage to hand on its results, before it goes on: seconds a step, and seconds a token."""
+
+    step: NonNegativeFloat = 0.0
+    token: NonNegativeFloat = 0.0
+
+    def seconds(self, chunk: int) -> float:
+        return self.step + self.token * chunk
 
 
 class CostModel(_Frozen):
@@ -182,37 +198,32 @@ class CostModel(_Frozen):
         """What a step takes."""
         return self.terms(self.is_sparse(prefix, chunk)).seconds(prefix, chunk, decodes)
 
-    def chunk(self, prefix: int, seconds: float, decodes: int = 0) -> int:
-        """The most tokens that a step of so many seconds can read.
+    def chunk(self, prefix: int, seconds: float, decodes: int = 0, most: int = _NO_LIMIT) -> int:
+        """The most tokens, up to a limit, that a step of so many seconds can read; 0 if it cannot read one.
 
-        A sparse chunk may take less than a smaller dense one: each regime is asked for itself, and the larger answer
-        that lies within its regime is taken.
+        A sparse chunk may take less than a smaller dense one, so each regime is asked for itself. Before the threshold,
+        where both may have an answer, a dense chunk up to it is taken if that costs less a token.
         """
-        dense = _floor(self.dense.chunk(prefix, seconds, decodes))
+        dense = _floor(self.dense.chunk(prefix, seconds, decodes), most)
         if self.sparse is None:
             return dense
-        sparse = _floor(self.sparse.chunk(prefix, seconds, decodes))
-        if self.is_sparse(prefix, sparse):
-            return max(sparse, min(dense, self._last_dense(prefix)))
-        return min(dense, self._last_dense(prefix))
+        dense = min(dense, max(self.threshold - prefix, self.least_queries - 1, 0))
+        sparse = _floor(self.sparse.chunk(prefix, seconds, decodes), most)
+        if not self.is_sparse(prefix, sparse):
+            return dense
+        cheaper = self.seconds(prefix, dense, decodes) * sparse < self.seconds(prefix, sparse, decodes) * dense
+        return dense if cheaper and dense >= self.least_queries else max(dense, sparse)
+
+    def plus(self, transfer: Transfer) -> "CostModel":
+        """With handing on the results."""
+        if not (transfer.step or transfer.token):
+            return self
+        sparse = None if self.sparse is None else self.sparse.plus(transfer.step, transfer.token)
+        return self.model_copy(update={"dense": self.dense.plus(transfer.step, transfer.token), "sparse": sparse})
 
     def extrapolates(self, length: int) -> bool:
         """Whether so long a prefix is far beyond those measured."""
         return length > _REACH * max(self.longest, 1)
-
-    def _last_dense(self, prefix: int) -> int:
-        """The largest chunk that is dense: below the threshold, or with too few queries."""
-        return max(self.threshold - prefix, self.least_queries - 1, 0)
-
-
-class Transfer(_Frozen):
-    """What a stage waits for the results of the one before: seconds a step, and seconds a token."""
-
-    step: NonNegativeFloat = 0.0
-    token: NonNegativeFloat = 0.0
-
-    def seconds(self, chunk: int) -> float:
-        return self.step + self.token * chunk
 
 
 class Pipeline(_Frozen):
@@ -222,16 +233,22 @@ class Pipeline(_Frozen):
     transfer: Transfer = Transfer()
 
     @cached_property
+    def paces(self) -> tuple[CostModel, ...]:
+        """What each stage takes for a step with handing on its results, which the last does not."""
+        return (*(stage.plus(self.transfer) for stage in self.stages[:-1]), self.stages[-1])
+
+    @cached_property
     def distinct(self) -> tuple[CostModel, ...]:
-        return tuple(dict.fromkeys(self.stages))
+        """The paces without those that are the same."""
+        return tuple(dict.fromkeys(self.paces))
 
     def seconds(self, prefix: int, chunk: int, decodes: int = 0) -> float:
         """The pace: what the slowest stage takes for a step."""
         return max(stage.seconds(prefix, chunk, decodes) for stage in self.distinct)
 
-    def chunk(self, prefix: int, seconds: float, decodes: int = 0) -> int:
-        """The most tokens that no stage takes longer for."""
-        return min(stage.chunk(prefix, seconds, decodes) for stage in self.distinct)
+    def chunk(self, prefix: int, seconds: float, decodes: int = 0, most: int = _NO_LIMIT) -> int:
+        """The most tokens, up to a limit, that no stage takes longer for."""
+        return min(stage.chunk(prefix, seconds, decodes, most) for stage in self.distinct)
 
     def slowest(self, prefix: int, chunk: int) -> CostModel:
         return max(self.distinct, key=lambda stage: stage.seconds(prefix, chunk))
@@ -292,5 +309,5 @@ def _step(sample: Sample) -> tuple[int, int, int]:
     return sample.prefix, sample.chunk, sample.decodes
 
 
-def _floor(tokens: float) -> int:
-    return 1 << 62 if math.isinf(tokens) else int(tokens)
+def _floor(tokens: float, most: int) -> int:
+    return int(min(tokens, most))

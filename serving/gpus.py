@@ -15,7 +15,7 @@ _MEMORY = {
 }  # fmt: skip
 _NO_FP8 = ("A100", "A800", "A40", "A10", "A6000", "RTX3090", "V100", "T4")
 """Without 8-bit floating point: that came with Ada and Hopper."""
-_GPUS = re.compile(r"(?:(?:(\d+)x)?(\d+)x)?([A-Za-z][A-Za-z0-9]*)(?:-(\d+)(?:GB)?)?")
+_GPUS = re.compile(r"(?:(?:(\d+)x)?(\d+)x)?([A-Za-z][A-Za-z0-9]*)(?:-(\d+)(?:GB|gb)?)?")
 
 
 class Unplannable(LongreadError):

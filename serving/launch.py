@@ -154,6 +154,8 @@ def check(options: Options) -> None:
         )
     if options.host not in ("127.0.0.1", "localhost", "::1") and not options.api_key:
         raise ServerError(f"A server on {options.host} can be reached from other machines: give it an --api-key.")
+    if options.gpus is not None and options.gpus.nodes > 1:
+        raise ServerError("A server on several nodes is started on each: agent plan prints the commands.")
     if options.kv_disk is not None:
         kv_disk.check_folder(options.kv_disk)
 

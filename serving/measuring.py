@@ -20,12 +20,12 @@ class Turns:
     sizes: Sequence[int]
     read: list[tuple[int, int]] = field(default_factory=list)
 
-    def next(self, request: Hashable, prefix: int, remaining: int, decodes: int = 0) -> int:
+    def next(self, request: Hashable, prefix: int, remaining: int, decodes: int = 0, *, shared: bool = False) -> int:
         chunk = min(self.sizes[len(self.read) % len(self.sizes)], remaining)
         self.read.append((prefix, chunk))
         return chunk
 
-    def observe(self, prefix: int, chunk: int, seconds: float, decodes: int = 0) -> None:
+    def observe(self, prefix: int, chunk: int, seconds: float | None, decodes: int = 0) -> None:
         pass
 
     def forget(self, request: Hashable) -> None:

@@ -20,6 +20,27 @@ if TYPE_CHECKING:
 _HF_HOME = tempfile.mkdtemp(prefix="longread-tests-hf-")
 os.environ.update(HF_HOME=_HF_HOME, HF_HUB_DISABLE_TELEMETRY="1")
 
+if workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0")):
+    # Each has its share of the cores, and what it starts: more threads than cores wait for each other, actively.
+    threads = str(max(1, (os.cpu_count() or 1) // workers))
+    os.environ.update(OMP_NUM_THREADS=threads, OMP_WAIT_POLICY="PASSIVE", VLLM_CPU_OMP_THREADS_BIND="nobind")
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks for groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that share what takes long to make are run by one worker: by default, those of a file.
+
+    Other groups come first, since they are the longest: the workers are then done at about the same time.
+    """
+    for item in items:
+        if "read_before" in item.fixturenames:
+            item.add_marker(pytest.mark.xdist_group("read_before"))
+    grouped = [item for item in items if item.get_closest_marker("xdist_group")]
+    others = [item for item in items if item not in set(grouped)]
+    for item in others:
+        item.add_marker(pytest.mark.xdist_group(f"{item.path.parent.name}/{item.path.stem}"))
+    items[:] = [*grouped, *others]
+
 
 def pytest_unconfigure() -> None:
     shutil.rmtree(_HF_HOME, ignore_errors=True)

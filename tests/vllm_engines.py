@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import torch
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, DynamicCache
 
 from engines import edit_json
 from longread.kernels import Budgets, DCASpec, patch
@@ -53,15 +53,21 @@ class Vllm:
         *,
         tokens: int = TOKENS,
         scales: tuple[float, float] | None = None,
+        version: str | None = None,
         **engine: Any,
     ) -> dict[str, Any]:
         """The reply of a new engine. Each list in `prompts` is asked at once.
+
+        Args:
+            version: what vLLM says that it is, from now on, when the plug-in comes to it.
 
         Raises:
             VllmError: with vLLM's traceback.
         """
         settings = {"model": str(model), "max_model_len": 2048, **engine}
-        return self._reply({"engine": settings, "prompts": prompts, "max_tokens": tokens, "scales": scales})
+        return self._reply(
+            {"engine": settings, "prompts": prompts, "max_tokens": tokens, "scales": scales, "version": version}
+        )
 
     def schedules(self, **asked: Any) -> dict[str, Any]:
         """What the scheduler does with requests: see `vllm_schedules.schedules`."""
@@ -121,15 +127,29 @@ def expected(model: Any, ids: Sequence[int], tokens: int = TOKENS) -> dict[str, 
 
 def expected_with_cache(model: Any, ids: Sequence[int], cache: Any = None) -> dict[str, Any]:
     """The same with the prompt read once, at one time, and the answer token by token."""
-    kept = with_cache(model, cache)
-    return _greedy(lambda ids, new: model(input_ids=torch.tensor([ids[-new:]]), logits_to_keep=1, **kept), ids, TOKENS)
+    return _greedy(_reader(model, cache), ids, TOKENS)
 
 
 @torch.inference_mode()
-def _greedy(read: Any, prompt: Sequence[int], count: int) -> dict[str, Any]:
+def expected_after(model: Any, before: Sequence[int], ids: Sequence[int], cached: int) -> dict[str, Any]:
+    """The same for a prompt whose first tokens were cached when `before` was read."""
+    cache = DynamicCache()
+    read = _reader(model, cache)
+    read(before, len(before))
+    cache.crop(cached - len(before))
+    return _greedy(read, ids, TOKENS, new=len(ids) - cached)
+
+
+def _reader(model: Any, cache: Any) -> Any:
+    kept = with_cache(model, cache)
+    return lambda ids, new: model(input_ids=torch.tensor([list(ids[-new:])]), logits_to_keep=1, **kept)
+
+
+@torch.inference_mode()
+def _greedy(read: Any, prompt: Sequence[int], count: int, new: int | None = None) -> dict[str, Any]:
     ids, logprobs = list(prompt), []
     for index in range(count):
-        scores = read(ids, 1 if index else len(ids)).logits[0, -1].float().log_softmax(-1)
+        scores = read(ids, 1 if index else new or len(ids)).logits[0, -1].float().log_softmax(-1)
         logprobs.append(float(scores.max()))
         ids.append(int(scores.argmax()))
     return {"tokens": ids[len(prompt) :], "logprobs": logprobs}

@@ -31,9 +31,11 @@ _AT_ONCE = 0.05
 class Chunks(Protocol):
     """Who says how much of a prompt the next step reads: `chunking.Pacer`, or what stands for it while measuring."""
 
-    def next(self, request: Hashable, prefix: int, remaining: int, decodes: int = 0) -> int: ...
+    def next(
+        self, request: Hashable, prefix: int, remaining: int, decodes: int = 0, *, shared: bool = False
+    ) -> int: ...
 
-    def observe(self, prefix: int, chunk: int, seconds: float, decodes: int = 0) -> None: ...
+    def observe(self, prefix: int, chunk: int, seconds: float | None, decodes: int = 0) -> None: ...
 
     def forget(self, request: Hashable) -> None: ...
 
@@ -96,12 +98,14 @@ class EqualTime:
     def _turn(self, scheduler: Any) -> tuple[int, int]:
         """(tokens of prompts, tokens of decodes) of the step to come. Without prompts vLLM needs no telling."""
         assert self.chunks is not None
-        decodes, prompts = 0, []
+        decodes, shared, prompts = 0, False, []
         for request in scheduler.running:
             left = request.num_tokens_with_spec + request.num_output_placeholders - request.num_computed_tokens
             if request.is_prefill_chunk:
                 prompts.append((request, request.num_computed_tokens, left))
-            elif left > 0 and scheduler.current_step + 1 >= request.next_decode_eligible_step:
+                continue
+            shared = True  # by a decode, in this step or the next
+            if left > 0 and scheduler.current_step + 1 >= request.next_decode_eligible_step:
                 decodes += left
         rest = sum(left for _, _, left in prompts[1:])
         for request in _ready(scheduler):
@@ -115,15 +119,16 @@ class EqualTime:
         if not prompts:
             return 0, decodes
         head, prefix, remaining = prompts[0]
-        size = self.chunks.next(head.request_id, prefix, remaining, decodes)
+        size = self.chunks.next(head.request_id, prefix, remaining, decodes, shared=shared)
         if size == remaining and rest:
             # The next in line share its last step: as if they went on with it, which costs no less.
-            size = max(size, self.chunks.next(None, prefix, remaining + min(rest, self._most), decodes))
+            more = remaining + min(rest, self._most)
+            size = max(size, self.chunks.next(None, prefix, more, decodes, shared=shared))
             self.chunks.forget(None)
         return size, decodes
 
     def _read(self, output: Any) -> tuple[int, int, int] | None:
-        """Of a step that reads one prompt: (prefix, chunk, decodes)."""
+        """Of a step that reads one prompt at most: (prefix, chunk, decodes)."""
         requests: Any = self
         read, others = [], 0
         for name, tokens in output.num_scheduled_tokens.items():
@@ -133,16 +138,18 @@ class EqualTime:
                 read.append((prefix, tokens))
             else:
                 others += tokens
-        return (*read[0], others) if len(read) == 1 else None
+        prefix, chunk = read[0] if read else (0, 0)
+        return (prefix, chunk, others) if len(read) < 2 else None
 
     def _came_out(self, output: Any, now: float, chunks: Chunks) -> None:
-        """Learn from the time since the step before came out: in a full pipeline, what the slowest stage takes."""
+        """Tell of each step, with the time since the one before: in a full pipeline, what the slowest stage takes."""
         while self._steps:
             step = self._steps.popleft()
             if step.output is output:
-                if step.full and step.read is not None and self._previous:
+                if step.read is not None and output.total_num_scheduled_tokens:
                     prefix, chunk, decodes = step.read
-                    chunks.observe(prefix, chunk, now - self._previous, decodes)
+                    seconds = now - self._previous if step.full and self._previous else None
+                    chunks.observe(prefix, chunk, seconds, decodes)
                 break
         # The next one was under way behind this, or its time is not to be had from this.
         self._previous = now if self._steps and output.total_num_scheduled_tokens else 0.0

@@ -109,7 +109,7 @@ def test_the_script_as_printed_is_no_python() -> None:
     [
         pytest.param(0, 60, range(1_400, 1_600), True, id="short, as printed"),
         pytest.param(168, 168, range(8_000, 8_192), True, id="at the window"),
-        pytest.param(168, 230, range(9_400, SERVED_TOKENS), False, id="past the window"),
+        pytest.param(168, 186, range(8_400, SERVED_TOKENS), False, id="past the window"),
     ],
 )
 def test_the_script_with_the_passkey(

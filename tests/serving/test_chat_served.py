@@ -12,7 +12,7 @@ from longread.serving.events import ServeEvent
 from longread.serving.served import Served
 
 ROOT = Path(__file__).parents[2]
-BOOK = (ROOT / "examples" / "handbook.md", ROOT / "LICENSE")
+BOOK = ROOT / "examples" / "handbook.md"
 QUESTIONS = "What is the command of longread called?\nWhich parser does it use for PDF?\n"
 
 
@@ -53,13 +53,13 @@ def number(text: str) -> int:
 def test_the_second_question_comes_soon_and_the_first_shows_how_far_it_is(
     server: tuple[Served, list[ServeEvent]], home: Path
 ) -> None:
-    files = [part for path in BOOK for part in ("--file", str(path))]
-    stdout, errors = at_a_terminal(["chat", *files, "--max-tokens", "24", "--temperature", "0"], QUESTIONS, home)
+    arguments = ["chat", "--file", str(BOOK), "--max-tokens", "24", "--temperature", "0"]
+    stdout, errors = at_a_terminal(arguments, QUESTIONS, home)
 
     assert f"the model is at {server[0].url} (started with agent serve smollm2-135m)" in errors
     costs = re.findall(r"prompt (\S+) tokens \((\S+) cached\), answer \S+ tokens, first token (\S+) s", stdout)
     (tokens, cached, first), (_, cached_then, second) = [(number(p), number(c), float(s)) for p, c, s in costs]
-    assert 5_000 < tokens < 8_000
+    assert 4_000 < tokens < 6_000
     assert cached < 256, "the book was new to the server"
     assert cached_then > tokens - 256
     assert second <= first / 5

@@ -110,7 +110,7 @@ def test_two_at_once_get_what_each_gets_alone(server: tuple[served.Served, list[
 
 # What keeps to a schema, from a model too small to know it
 
-WORD = {"type": "object", "properties": {"word": {"type": "string"}}, "required": ["word"]}
+WORD = {"type": "object", "properties": {"word": {"type": "string", "maxLength": 20}}, "required": ["word"]}
 LOOK_UP = {"name": "look_up", "description": "Look up a word.", "parameters": WORD}
 LOOK_UP_CHOSEN = {"type": "function", "function": {"name": "look_up"}}
 
@@ -122,7 +122,7 @@ def test_a_tool_that_must_be_called_is_called_with_valid_arguments(
     called = ask(
         server[0].url,
         {
-            "model": "smollm2-135m", "messages": user("What does the word longread mean?"), "max_tokens": 128,
+            "model": "smollm2-135m", "messages": user("What does the word longread mean?"), "max_tokens": 64,
             "temperature": 0, "tools": [{"type": "function", "function": LOOK_UP}], "tool_choice": choice,
             "parallel_tool_calls": False,
         },
@@ -134,7 +134,7 @@ def test_a_tool_that_must_be_called_is_called_with_valid_arguments(
 
 def test_a_tool_call_reaches_the_agent_whole(server: tuple[served.Served, list[ServeEvent]]) -> None:
     """As it is streamed, through the chat model of the agents."""
-    model = EndpointChat({"server": server[0].url, "generate_cfg": {"max_tokens": 128, "temperature": 0}})
+    model = EndpointChat({"server": server[0].url, "generate_cfg": {"max_tokens": 64, "temperature": 0}})
     settings = {"function_choice": "look_up", "parallel_function_calls": False}
     asked = model.chat(user("What does the word longread mean?"), functions=[LOOK_UP], extra_generate_cfg=settings)
     *_, [message] = asked
@@ -167,6 +167,10 @@ def test_an_answer_keeps_to_a_schema(server: tuple[served.Served, list[ServeEven
     ("options", "message"),
     [
         (Options(host="0.0.0.0"), "can be reached from other machines: give it an --api-key"),
+        (
+            Options(gpus=launch.Gpus("H100", 80, 8, 2)),
+            "several nodes is started on each: agent plan prints the commands",
+        ),
         (Options(tokens=20_000, gpus=launch.Gpus("A", 1, 1)), "with 20,000 tokens does not fit on 1 × A with 1 GiB"),
     ],
 )

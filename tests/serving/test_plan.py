@@ -145,7 +145,7 @@ def test_gpus_are_read() -> None:
     assert Gpus.parse("4xH100-80") == Gpus("H100", 80, 4)
     assert Gpus.parse("H200") == Gpus("H200", 141, 1)
     assert Gpus.parse("2x8xh20") == Gpus("h20", 96, 8, 2)
-    assert Gpus.parse("1xMine-24GB") == Gpus("Mine", 24, 1)
+    assert Gpus.parse("1xMine-24GB") == Gpus.parse("Mine-24gb") == Gpus("Mine", 24, 1)
 
 
 @pytest.mark.parametrize("text", ["", "4x", "H100-", "0xH100", "xH100", "4xNoSuch", "-80"])
@@ -222,6 +222,7 @@ def test_a_cpu_keeps_what_it_is_told_in_float32(small_model: Path) -> None:
     ("changes", "message"),
     [
         ({"tokens": 0}, "0 tokens are asked for"),
+        ({"chunk": -3}, "chunks of -3 tokens are asked for: the smallest is 128, a page of the K/V cache"),
         ({"tokens": 2_000_000}, "2,000,000 tokens are asked for; qwen2.5-7b-1m has a window of 1,010,000"),
         (
             {"gpus": "A100", "precision": Precision(fp8_kv=True)},

