@@ -36,10 +36,6 @@ def schedules(asked: dict[str, Any]) -> dict[str, Any]:
     from longread.serving.vllm_plugin.engine import engine_of
 
     os.environ["LONGREAD_CACHE_DIR"] = asked["cache"]
-    said: list[str] = []
-    handler = logging.Handler()
-    handler.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
-    logging.getLogger(LOGGER).addHandler(handler)
     if "arguments" in asked["engine"]:
         parser: Any = EngineArgs.add_cli_args(FlexibleArgumentParser())
         engine_args = EngineArgs.from_cli_args(parser.parse_args(asked["engine"]["arguments"]))
@@ -60,6 +56,10 @@ def schedules(asked: dict[str, Any]) -> dict[str, Any]:
             calibration._store().put(engine.key, b"{}")
     world = _World(Pipeline.model_validate(asked["true"]))
     module.time = SimpleNamespace(perf_counter=lambda: world.now)  # type: ignore[assignment]
+    said: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
+    logging.getLogger(LOGGER).addHandler(handler)
     scheduler: Any = config.scheduler_config.get_scheduler_cls()(
         vllm_config=config, kv_cache_config=layout, structured_output_manager=StructuredOutputManager(config),
         block_size=config.cache_config.block_size,
