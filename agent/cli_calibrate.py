@@ -28,17 +28,11 @@ def calibrate(
     agent calibrate qwen2.5-7b-1m --chunking --pp 4
     """
     with errors():
-        from ..serving.calibrate import calibrate as measure
-        from ..serving.command import Options
-        from ..serving.plan import Gpus
-        from . import serving_view, terminal
+        from .calibrate_chunking import calibrate_chunking
 
         if not chunking:
             raise typer.BadParameter("say what to measure: --chunking.")
-        options = Options(
-            tokens=tokens, gpus=Gpus.parse(gpus) if gpus else None, chunk=chunk, tp=tp, pp=pp,
-            fp8_weights=fp8_weights, fp8_kv=fp8_kv, sparse=sparse, extra=tuple(context.args),
+        calibrate_chunking(
+            model, tokens=tokens, gpus=gpus, chunk=chunk, tp=tp, pp=pp, fp8_weights=fp8_weights, fp8_kv=fp8_kv,
+            sparse=sparse, extra=tuple(context.args),
         )  # fmt: skip
-        with terminal.preparing() as show:
-            found = measure(model, options, on_event=show)
-        serving_view.show_calibration(found)

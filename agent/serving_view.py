@@ -13,8 +13,8 @@ from ..serving.plan import GIB, Plan, describe
 from . import terminal
 
 if TYPE_CHECKING:
-    from ..serving.calibration import Calibration
     from ..serving.served import Served
+    from ..serving.step_costs import Calibration
 
 
 def show_plan(found: Plan) -> None:

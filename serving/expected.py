@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from .calibration import Calibration, chunk_unit, cpu_name, even_split, gpu_name, sizes
 from .chunking import Chunker, Limits
 from .plan import PAGE, Layout, Plan, Request
+from .step_costs import Calibration, chunk_unit, cpu_name, even_split, gpu_name, sizes
 
 
 def informed(found: Plan, measured: Sequence[Calibration], *, sparse: bool | None = None) -> Plan:

@@ -22,7 +22,6 @@ import httpx
 import psutil
 
 from . import kv_disk, models
-from .calibration import everything
 from .command import Options, command, overrides, target, trained_shape
 from .errors import ModelUnusable, ServerError
 from .events import ServeEvent, Starting
@@ -31,6 +30,7 @@ from .plan import Gpus, Plan, Precision, Request, plan
 from .served import Served, find, path_of, record, stop
 from .server_log import cause, kv_tokens, longread_line, stage
 from .shape import ModelShape
+from .step_costs import everything
 
 __all__ = ["Options", "launch", "plan_for", "stop"]
 

@@ -8,9 +8,9 @@ from vllm.distributed.utils import get_pp_indices
 from vllm.platforms import current_platform
 
 from ...kernels.selection import BLOCK
-from ..calibration import Engine, chunk_unit, cpu_name, gpu_name, sizes
 from ..chunking import Limits
 from ..shape import ModelShape
+from ..step_costs import Engine, chunk_unit, cpu_name, gpu_name, sizes
 from .settings import Asked, Settings
 
 

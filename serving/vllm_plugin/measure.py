@@ -1,4 +1,4 @@
-"""Measures what the steps of an engine cost. A program of its own, which `serving.calibrate` starts:
+"""Measures what the steps of an engine cost. A program of its own, which `serving.calibrate_chunking` starts:
 
     python -m longread.serving.vllm_plugin.measure '{"name": …, "length": …, "tolerance": …}' [arguments of vllm serve]
 
@@ -21,10 +21,10 @@ from vllm.sampling_params import SamplingParams
 from vllm.utils.argparse_utils import FlexibleArgumentParser
 from vllm.v1.engine.llm_engine import LLMEngine
 
-from ..calibration import Calibration
 from ..costs import TYPICAL, WORST, CostModel, Pipeline, Sample
 from ..errors import LongreadError
 from ..measuring import Step, Turns, chunk_sizes, samples, stage_steps, transfer
+from ..step_costs import Calibration
 from .engine import engine_of, limits_of, sparse_from
 from .names import SCHEDULERS, STAGE
 

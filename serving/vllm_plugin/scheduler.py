@@ -17,9 +17,9 @@ from vllm.v1.core.sched.async_scheduler import AsyncScheduler
 from vllm.v1.core.sched.scheduler import Scheduler
 from vllm.v1.request import RequestStatus
 
-from ..calibration import find
 from ..chunking import Pacer
 from ..errors import LongreadError
+from ..step_costs import find
 from .engine import engine_of, limits_of
 from .names import LOGGER
 

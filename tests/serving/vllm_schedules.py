@@ -10,9 +10,9 @@ from collections import deque
 from types import SimpleNamespace
 from typing import Any
 
-from longread.serving import calibration
-from longread.serving.calibration import Calibration
+from longread.serving import step_costs
 from longread.serving.costs import Pipeline
+from longread.serving.step_costs import Calibration
 from longread.serving.vllm_plugin.names import LOGGER
 
 
@@ -51,9 +51,9 @@ def schedules(asked: dict[str, Any]) -> dict[str, Any]:
     if asked["believed"] is not None:
         engine = engine_of(config)
         pipeline = Pipeline.model_validate(asked["believed"] if isinstance(asked["believed"], dict) else asked["true"])
-        calibration.keep(Calibration(engine=engine, name="tiny", pipeline=pipeline, samples=((), ())))
+        step_costs.keep(Calibration(engine=engine, name="tiny", pipeline=pipeline, samples=((), ())))
         if asked["believed"] == "broken":
-            calibration._store().put(engine.key, b"{}")
+            step_costs._store().put(engine.key, b"{}")
     world = _World(Pipeline.model_validate(asked["true"]))
     module.time = SimpleNamespace(perf_counter=lambda: world.now)  # type: ignore[assignment]
     said: list[str] = []

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from longread.serving.calibrate import calibrate
-from longread.serving.calibration import cpu_name, find
+from longread.serving.calibrate_chunking import calibrate
 from longread.serving.chunking import Chunker, Limits
 from longread.serving.command import Options, engine_arguments
 from longread.serving.errors import ServerError
 from longread.serving.events import ServeEvent, Starting
 from longread.serving.launch import plan_for
+from longread.serving.step_costs import cpu_name, find
 from vllm_engines import DCA, Vllm, checkpoint
 
 PAGE, MOST, TOKENS = 128, 512, 2304

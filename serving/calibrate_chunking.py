@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from . import models
-from .calibration import Calibration, keep
 from .command import Options, engine_arguments, engine_environment
 from .costs import TYPICAL, WORST
 from .errors import ServerError
@@ -19,6 +18,7 @@ from .events import ServeEvent, Starting
 from .launch import check, does_not_fit, plan_for
 from .served import path_of
 from .server_log import cause
+from .step_costs import Calibration, keep
 
 _PROGRAM = "longread.serving.vllm_plugin.measure"
 

@@ -9,8 +9,14 @@ import pytest
 from typer.testing import CliRunner
 
 from longread.agent.cli import app
-from longread.serving import calibrate, launch
-from longread.serving.calibration import (
+from longread.serving import calibrate_chunking, launch
+from longread.serving.command import Chunking, engine_arguments, engine_environment
+from longread.serving.costs import CostModel, Pipeline, Sample, Terms
+from longread.serving.errors import ServerError
+from longread.serving.launch import Options, plan_for
+from longread.serving.plan import Gpus, Unplannable, serve_arguments
+from longread.serving.shape import SHAPES
+from longread.serving.step_costs import (
     Calibration,
     Engine,
     NoCalibration,
@@ -22,12 +28,6 @@ from longread.serving.calibration import (
     keep,
     sizes,
 )
-from longread.serving.command import Chunking, engine_arguments, engine_environment
-from longread.serving.costs import CostModel, Pipeline, Sample, Terms
-from longread.serving.errors import ServerError
-from longread.serving.launch import Options, plan_for
-from longread.serving.plan import Gpus, Unplannable, serve_arguments
-from longread.serving.shape import SHAPES
 from longread.serving.store import cache_dir
 
 SEVEN = SHAPES["qwen2.5-7b-1m"]
@@ -217,9 +217,9 @@ def test_calibrate_must_be_told_what() -> None:
 
 
 def test_an_engine_that_does_not_start_gives_its_cause(small_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(calibrate, "_PROGRAM", "longread.serving.no_such_program")
+    monkeypatch.setattr(calibrate_chunking, "_PROGRAM", "longread.serving.no_such_program")
     with pytest.raises(ServerError, match=r"^the engine of .* ended \(exit code 1\): .*no_such_program.* Its log: "):
-        calibrate.calibrate(str(small_model), Options(tokens=2048, pp=2))
+        calibrate_chunking.calibrate(str(small_model), Options(tokens=2048, pp=2))
 
 
 def test_a_length_that_does_not_fit_is_refused_before_anything_starts(
@@ -227,4 +227,4 @@ def test_a_length_that_does_not_fit_is_refused_before_anything_starts(
 ) -> None:
     monkeypatch.setattr(launch, "detect", lambda stages=1: Gpus("CPU", 1, stages))
     with pytest.raises(ServerError, match="does not fit"):
-        calibrate.calibrate(str(small_model), Options(tokens=8192, pp=2))
+        calibrate_chunking.calibrate(str(small_model), Options(tokens=8192, pp=2))
