@@ -79,7 +79,7 @@ def test_a_prompt_is_read_in_chunks_of_equal_time(schedules: Schedules) -> None:
 
 
 def test_answers_of_others_go_on_while_a_prompt_is_read(schedules: Schedules) -> None:
-    """When a prompt begins, its first chunk fills the stages one by one: once, a token waits for 2S - 1 steps, not S."""
+    """A prompt's first chunk fills the stages one by one: the token that meets it waits for 2S - 1 steps, not S."""
     bound = 0.4
     others = [{"name": f"short{index}", "tokens": 100, "answer": 60} for index in range(3)]
     settings = {"additional_config": {"longread": {"decode_latency": bound}}}
