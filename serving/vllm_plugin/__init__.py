@@ -20,16 +20,12 @@ def register() -> None:
     _once(ModelConfig, "verify_dual_chunk_attention_config", functools.partial(_checking, reason))
     if reason is None:
         _once(VllmConfig, "__post_init__", _pipelining)
-        from vllm.distributed.device_communicators.shm_broadcast import SpinCondition
         from vllm.model_executor.layers.attention.attention import Attention
-        from vllm.platforms import current_platform
 
         from . import metrics, rotary  # noqa: F401  (the latter registers itself)
 
         metrics.show()
         _once(Attention, "__init__", _choosing)
-        if current_platform.is_cpu():
-            _once(SpinCondition, "record_read", _sleeping)
 
 
 def _checking(reason: str | None, original: Any) -> Any:
@@ -59,20 +55,6 @@ def _pipelining(original: Any) -> Any:
                 scheduler.scheduler_cls = SCHEDULERS[bool(scheduler.async_scheduling)]
 
     return __post_init__
-
-
-def _sleeping(original: Any) -> Any:
-    """Have a process that waits for another's message sleep, where vLLM has it look again and again for a second.
-
-    On a CPU it would take from the cores that compute that message. vLLM looks for a second after what it read last; if
-    that is not noted, for one second after the start, in which what wakes it is connected.
-    """
-
-    @functools.wraps(original)
-    def record_read(self: Any) -> None:
-        pass
-
-    return record_read
 
 
 def _choosing(original: Any) -> Any:

@@ -165,10 +165,6 @@ RELIED_ON: dict[str, dict[str, tuple[str, ...]]] = {
         "Scheduler.update_from_output": ("scheduler_output", "model_runner_output"),
         "Scheduler._update_after_schedule": ("is_prefill_chunk", "num_computed_tokens"),
     },
-    "distributed/device_communicators/shm_broadcast.py": {
-        "SpinCondition.record_read": ("last_read",),
-        "SpinCondition.wait": ("busy_loop_s", "last_read"),
-    },
     "v1/core/sched/async_scheduler.py": {"AsyncScheduler": ("_update_after_schedule",)},
     "v1/worker/gpu_model_runner.py": {
         "GPUModelRunner.execute_model": ("scheduler_output", "intermediate_tensors"),
