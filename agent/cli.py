@@ -217,8 +217,8 @@ app.add_typer(cli_bench.app, name="bench")
 app.command()(cli_api.api)
 app.command()(cli_mcp.mcp)
 app.command()(cli_serving.plan)
-app.command()(cli_calibrate.calibrate)
 app.command(context_settings=_MORE_ARGUMENTS)(cli_serving.serve)
+app.command(context_settings=_MORE_ARGUMENTS)(cli_calibrate.calibrate)
 
 
 @app.command()

@@ -16,9 +16,23 @@ GpuSpec = Annotated[
         "--gpus", metavar="4xH100-80", help="GPUs, as 4xH100-80, or 2x8xH100-80 for two nodes; these if not set."
     ),
 ]
-Chunk = Annotated[int | None, typer.Option("--chunk", help="Prompt tokens read at a time; the largest that fits.")]
+Chunk = Annotated[int | None, typer.Option("--chunk", help="Most prompt tokens read at a time; what fits if not set.")]
+Tp = Annotated[int | None, typer.Option("--tp", min=1, help="GPUs that share out heads; as is best if not set.")]
+Pp = Annotated[
+    int | None, typer.Option("--pp", min=1, help="Pipeline stages that share out layers; as is best if not set.")
+]
+Cut = Annotated[
+    str,
+    typer.Option(
+        "--chunking", metavar="WAY", help="How prompts are cut for pipeline stages: equal-time, or fixed:2048."
+    ),
+]
 Fp8Weights = Annotated[bool, typer.Option("--fp8-weights", help="Keep the weights in 8 bits.")]
 Fp8Kv = Annotated[bool, typer.Option("--fp8-kv", help="Keep the K/V cache in 8 bits.")]
+
+Sparse = Annotated[
+    bool | None, typer.Option("--sparse/--no-sparse", help="Sparse prefill; as the checkpoint says if not set.")
+]
 
 
 def plan(
@@ -26,6 +40,8 @@ def plan(
     tokens: Tokens = None,
     gpus: GpuSpec = None,
     chunk: Chunk = None,
+    tp: Tp = None,
+    pp: Pp = None,
     fp8_weights: Fp8Weights = False,
     fp8_kv: Fp8Kv = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the plan as JSON.")] = False,
@@ -40,8 +56,9 @@ def plan(
         from . import serving_view
 
         options = Options(
-            tokens=tokens, gpus=Gpus.parse(gpus) if gpus else None, chunk=chunk, fp8_weights=fp8_weights, fp8_kv=fp8_kv
-        )
+            tokens=tokens, gpus=Gpus.parse(gpus) if gpus else None, chunk=chunk, tp=tp, pp=pp, fp8_weights=fp8_weights,
+            fp8_kv=fp8_kv,
+        )  # fmt: skip
         found = plan_for(model, options)
         print(serving_view.plan_as_json(found)) if as_json else serving_view.show_plan(found)
         raise typer.Exit(0 if found.chosen else 1)
@@ -53,11 +70,12 @@ def serve(
     tokens: Tokens = None,
     gpus: GpuSpec = None,
     chunk: Chunk = None,
+    tp: Tp = None,
+    pp: Pp = None,
     fp8_weights: Fp8Weights = False,
     fp8_kv: Fp8Kv = False,
-    sparse: Annotated[
-        bool | None, typer.Option("--sparse/--no-sparse", help="Sparse prefill; as the checkpoint says if not set.")
-    ] = None,
+    chunking: Cut = "equal-time",
+    sparse: Sparse = None,
     host: Annotated[str, typer.Option("--host", help="Where it listens.")] = "127.0.0.1",
     port: Annotated[int | None, typer.Option("--port", help="8000 if it is free, else any.")] = None,
     api_key: Annotated[
@@ -84,6 +102,7 @@ def serve(
     """
     with errors():
         from ..serving import launch, served
+        from ..serving.command import Chunking
         from ..serving.plan import Gpus
         from . import serving_view, terminal
 
@@ -96,9 +115,10 @@ def serve(
         if model is None:
             raise typer.BadParameter("say which model to serve: agent models lists them.")
         options = launch.Options(
-            tokens=tokens, gpus=Gpus.parse(gpus) if gpus else None, chunk=chunk, fp8_weights=fp8_weights,
-            fp8_kv=fp8_kv, sparse=sparse, host=host, port=port, api_key=api_key, kv_disk=kv_disk,
-            kv_disk_gib=kv_disk_size, kv_memory_gib=kv_memory, extra=tuple(context.args),
+            tokens=tokens, gpus=Gpus.parse(gpus) if gpus else None, chunk=chunk, tp=tp, pp=pp,
+            chunking=Chunking.parse(chunking), fp8_weights=fp8_weights, fp8_kv=fp8_kv, sparse=sparse, host=host,
+            port=port, api_key=api_key, kv_disk=kv_disk, kv_disk_gib=kv_disk_size, kv_memory_gib=kv_memory,
+            extra=tuple(context.args),
         )  # fmt: skip
         with terminal.preparing() as show:
             found = launch.launch(model, options, on_event=show)

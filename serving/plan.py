@@ -4,16 +4,15 @@ The sums are of what one prompt of the full length takes on the GPU that holds m
 of one chunk, what our attention takes beside them, and the runtime's own share. Pure Python; nothing is measured.
 """
 
-import re
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, Self
+from typing import Literal
 
-from .errors import LongreadError
+from .chunking import Forecast
+from .gpus import GIB, Gpus, Unplannable
 from .shape import ModelShape
 
-GIB = 1 << 30
 CHUNKS = (131_072, 65_536, 32_768, 16_384, 8_192, 4_096, 2_048)
 """Tokens of a prefill chunk, tried from the largest: fewer chunks, fewer passes over the weights."""
 CPU_CHUNK, CPU_SPARSE_CHUNK = 1_024, 4_096
@@ -31,75 +30,6 @@ TOOL_CALLS = ("--enable-auto-tool-choice", "--tool-call-parser", "hermes", "--to
 SEQUENCES = 8
 """Requests at once. Memory is planned for one of the full length; shorter ones share it."""
 _STEP = 1024
-_CPU = "CPU"
-
-_MEMORY = {
-    "H100": 80, "H800": 80, "H200": 141, "H20": 96, "B200": 180, "A100": 80, "A800": 80, "A40": 48, "A10": 24,
-    "L40S": 48, "L40": 48, "L4": 24, "RTX4090": 24, "RTX5090": 32, "RTX3090": 24, "A6000": 48,
-}  # fmt: skip
-_NO_FP8 = ("A100", "A800", "A40", "A10", "A6000", "RTX3090", "V100", "T4")
-"""Without 8-bit floating point: that came with Ada and Hopper."""
-_GPUS = re.compile(r"(?:(?:(\d+)x)?(\d+)x)?([A-Za-z][A-Za-z0-9]*)(?:-(\d+)(?:GB|gb)?)?")
-
-
-class Unplannable(LongreadError):
-    """A question to the planner that has no meaning: an unknown GPU, a length beyond the model's window."""
-
-    exit_code = 2
-
-
-@dataclass(frozen=True)
-class Gpus:
-    """What there is to run on."""
-
-    name: str
-    memory: int
-    """GiB of each."""
-    count: int
-    """In a node."""
-    nodes: int = 1
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """From "4xH100-80": count, name, and gigabytes where the name does not say; "2x8xH100" is two nodes of eight.
-
-        Raises:
-            Unplannable: not of that form, or a GPU whose memory is not known.
-        """
-        match = _GPUS.fullmatch(text.strip().replace("*", "x").replace(" ", ""))
-        if match is None:
-            raise Unplannable(f"{text!r} names no GPUs: write 4xH100-80, or 2x8xH100-80 for two nodes of eight")
-        nodes, count, name, memory = match.groups()
-        known = _MEMORY.get(name.upper())
-        if not memory and not known:
-            raise Unplannable(f"the memory of a {name} is not known here: write it in gigabytes, as {name}-24")
-        found = cls(name, int(memory or known or 0), int(count or 1), int(nodes or 1))
-        if not found.total or not found.memory:
-            raise Unplannable(f"{text!r} has no GPU, or one without memory")
-        return found
-
-    @classmethod
-    def cpu(cls, memory: int) -> Self:
-        """A machine without a GPU, of so many bytes of free memory."""
-        return cls(_CPU, max(1, memory // GIB), 1)
-
-    @property
-    def total(self) -> int:
-        return self.count * self.nodes
-
-    @property
-    def is_cpu(self) -> bool:
-        return self.name == _CPU
-
-    @property
-    def fp8(self) -> bool:
-        return not self.is_cpu and self.name.upper() not in _NO_FP8
-
-    def __str__(self) -> str:
-        if self.is_cpu:
-            return f"a CPU with {self.memory} GiB free"
-        nodes = f"{self.nodes} nodes of " if self.nodes > 1 else ""
-        return f"{nodes}{self.count} × {self.name} with {self.memory} GiB"
 
 
 @dataclass(frozen=True)
@@ -144,6 +74,10 @@ class Layout:
     chunk: int
     need: Need
     budget: int
+    split: tuple[int, ...] | None = None
+    """Layers of each stage, where that is not as vLLM shares them out."""
+    expected: Forecast | None = None
+    """Of a prompt of the full length; None where its steps were not measured."""
 
     @property
     def gpus(self) -> int:
@@ -168,6 +102,7 @@ class Request:
         chunk: None takes the largest of `CHUNKS` that fits.
         target: what `vllm serve` is to be told, where that is another name.
         flags: of `vllm serve`, that the model needs at this length.
+        tp, pp: None takes what is best.
     """
 
     model: str
@@ -178,6 +113,8 @@ class Request:
     chunk: int | None = None
     target: str = ""
     flags: tuple[str, ...] = ()
+    tp: int | None = None
+    pp: int | None = None
 
 
 @dataclass(frozen=True)
@@ -226,6 +163,13 @@ def plan(request: Request) -> Plan:
     if (request.precision.fp8_weights or request.precision.fp8_kv) and not gpus.fp8:
         raise Unplannable(f"FP8 is asked for, which {gpus.name} has not: leave it out, or choose others")
     layouts = sorted(_layouts(request), key=lambda one: (not one.fits, -one.gpus, -one.tp))
+    if not layouts:
+        asked = [f"{name} {size}" for name, size in (("TP", request.tp), ("PP", request.pp)) if size]
+        ways = sorted({(one.tp, one.pp) for one in _layouts(replace(request, tp=None, pp=None))})
+        raise Unplannable(
+            f"{request.model} cannot be shared out by {' and '.join(asked)} on {gpus}; "
+            f"TP × PP can be {', '.join(f'{tp} × {pp}' for tp, pp in ways)}"
+        )
     chosen = layouts[0] if layouts and layouts[0].fits else None
     return Plan(
         request,
@@ -272,15 +216,17 @@ def commands(request: Request, chosen: Layout) -> list[tuple[str, str]]:
     """What to type, and on which node."""
     arguments = [*serve_arguments(request, chosen), *TOOL_CALLS]
     target = request.target or request.model
+    split = [f"{name}={value}" for name, value in layer_split(chosen).items()]
+    serve = [*split, "vllm", "serve", target]
     nodes = -(-chosen.gpus // request.gpus.count)
     if nodes == 1:
-        return [("", shlex.join(["vllm", "serve", target, *arguments]))]
+        return [("", shlex.join([*serve, *arguments]))]
     found = []
     for rank in range(nodes):
         across = ["--nnodes", str(nodes), "--node-rank", str(rank), "--master-addr", "FIRST_NODE_ADDRESS"]
         headless = ["--headless"] if rank else []
         where = "on the first node" if not rank else f"on node {rank + 1}"
-        found.append((where, shlex.join(["vllm", "serve", target, *arguments, *across, *headless])))
+        found.append((where, shlex.join([*serve, *arguments, *across, *headless])))
     return found
 
 
@@ -295,9 +241,9 @@ def serve_arguments(request: Request, chosen: Layout) -> list[str]:
         # All that is free but a reserve would be taken otherwise. Twice the longest prompt keeps the last book, too.
         values["--kv-cache-memory-bytes"] = min(2 * chosen.need.kv, chosen.need.kv + max(0, chosen.headroom))
         values["--dtype"] = "float32" if request.precision.bits == 32 else "bfloat16"
-    else:
-        values["--tensor-parallel-size"] = chosen.tp if chosen.tp > 1 else None
-        values["--pipeline-parallel-size"] = chosen.pp if chosen.pp > 1 else None
+    values["--tensor-parallel-size"] = chosen.tp if chosen.tp > 1 else None
+    values["--pipeline-parallel-size"] = chosen.pp if chosen.pp > 1 else None
+    if not request.gpus.is_cpu:
         values["--quantization"] = "fp8" if request.precision.fp8_weights else None
         values["--kv-cache-dtype"] = "fp8" if request.precision.fp8_kv else None
         values["--gpu-memory-utilization"] = UTILIZATION
@@ -305,14 +251,20 @@ def serve_arguments(request: Request, chosen: Layout) -> list[str]:
     return [*flags, *request.flags]
 
 
+def layer_split(chosen: Layout) -> dict[str, str]:
+    """The environment that shares layers out among stages otherwise than vLLM would."""
+    return {} if chosen.split is None else {"VLLM_PP_LAYER_PARTITION": ",".join(map(str, chosen.split))}
+
+
 def _layouts(request: Request) -> Iterator[Layout]:
     gpus, shape = request.gpus, request.shape
-    for tp in shape.tensor_parallel_sizes():
+    for tp in [1] if gpus.is_cpu else shape.tensor_parallel_sizes():
         if tp > gpus.count:  # across nodes the layers are shared out, not the heads: those talk at every layer
             continue
         for pp in range(1, min(gpus.total // tp, shape.layers) + 1):
             within = gpus.count % tp == 0 or tp * pp <= gpus.count
-            if within and (tp * pp <= gpus.count or tp * pp % gpus.count == 0):
+            asked = request.tp in (None, tp) and request.pp in (None, pp)
+            if asked and within and (tp * pp <= gpus.count or tp * pp % gpus.count == 0):
                 yield layout(request, tp, pp)
 
 
@@ -368,7 +320,8 @@ def describe(found: Plan) -> tuple[Sequence[str], list[Sequence[str]]]:
     def gib(size: float) -> str:
         return f"{size / GIB:.1f}"
 
-    columns = ("TP", "PP", "chunk", "weights", "K/V", "activ.", "attn.", "other", "total", "left", "")
+    known = any(one.expected for one in found.layouts)
+    columns = ("TP", "PP", "chunk", "weights", "K/V", "activ.", "attn.", "other", "total", "left")
     rows: list[Sequence[str]] = []
     for one in found.layouts:
         state: Literal["chosen", "fits", "too large"] = "fits" if one.fits else "too large"
@@ -376,7 +329,8 @@ def describe(found: Plan) -> tuple[Sequence[str], list[Sequence[str]]]:
         rows.append(
             (
                 str(one.tp), str(one.pp), f"{one.chunk:,}", *map(gib, needs), gib(one.need.total), gib(one.headroom),
+                *([f"{one.expected.seconds:.3g} s" if one.expected else "?"] if known else []),
                 "chosen" if one is found.chosen else state,
             )
         )  # fmt: skip
-    return columns, rows
+    return (*columns, *(["TTFT"] if known else []), ""), rows

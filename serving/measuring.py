@@ -1,0 +1,96 @@
+"""How step costs are measured: which chunks are read, and what becomes of the times that workers tell. Pure Python."""
+
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from statistics import median
+
+import numpy as np
+
+from .costs import Sample, Transfer, nonnegative
+from .errors import LongreadError
+
+_SIZES = 6
+
+
+@dataclass
+class Turns:
+    """Chunks of given sizes, one after the other, and what was read by them. See `scheduler.Chunks`."""
+
+    sizes: Sequence[int]
+    read: list[tuple[int, int]] = field(default_factory=list)
+
+    def next(self, request: Hashable, prefix: int, remaining: int, decodes: int = 0, *, shared: bool = False) -> int:
+        chunk = min(self.sizes[len(self.read) % len(self.sizes)], remaining)
+        self.read.append((prefix, chunk))
+        return chunk
+
+    def observe(self, prefix: int, chunk: int, seconds: float | None, decodes: int = 0) -> None:
+        pass
+
+    def forget(self, request: Hashable) -> None:
+        pass
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one stage did with a chunk. `start` is of a clock that all workers of a machine have in common."""
+
+    prefix: int
+    chunk: int
+    start: float
+    seconds: float
+
+    @property
+    def end(self) -> float:
+        return self.start + self.seconds
+
+
+def chunk_sizes(most: int, least: int, length: int, sparse: tuple[int, int] | None) -> list[int]:
+    """Sizes to measure: halves down from an eighth of the prompt, which is more than pipelines want, in a mixed order.
+
+    In sparse attention two sizes at least are to have enough queries for it.
+    """
+    largest = max(length // 8, 2 * sparse[1] if sparse else 0)
+    most = max(least, min(most, largest) // least * least)
+    sizes = [most >> power for power in range(_SIZES) if most >> power >= least]
+    return sizes[::2] + sizes[1::2]
+
+
+def stage_steps(read: Sequence[tuple[int, int]], ranks: Sequence[Sequence[tuple[int, float, float]]]) -> list[Step]:
+    """Of one stage, as long as the slowest of its tensor-parallel ranks takes."""
+    found = []
+    for (prefix, chunk), *timed in zip(read, *(rank[: len(read)] for rank in ranks), strict=True):
+        if any(tokens != chunk for tokens, _, _ in timed):
+            raise LongreadError(f"a step of {chunk} tokens was asked for, and the workers made {timed[0][0]} of it")
+        found.append(Step(prefix, chunk, min(s for _, s, _ in timed), max(seconds for _, _, seconds in timed)))
+    return found
+
+
+def samples(steps: Iterable[Step], sparse: tuple[int, int] | None, least: int) -> list[Sample]:
+    """Of one stage; without what is left of a prompt beyond the last whole chunk of `least`."""
+    found = []
+    for one in steps:
+        if one.chunk >= least:
+            is_sparse = sparse is not None and one.prefix + one.chunk > sparse[0] and one.chunk >= sparse[1]
+            found.append(Sample(prefix=one.prefix, chunk=one.chunk, seconds=one.seconds, sparse=is_sparse))
+    return found
+
+
+def transfer(rounds: Sequence[Sequence[Sequence[Step]]]) -> Transfer:
+    """What lies between a stage's end and the next one's beginning, where that had nothing else to do."""
+    gaps = [gap for stages in rounds for gap in _gaps(stages)]
+    if len({chunk for chunk, _ in gaps}) < 2:
+        return Transfer(step=median(seconds for _, seconds in gaps)) if gaps else Transfer()
+    chunks = np.array([chunk for chunk, _ in gaps], dtype=float)
+    step, token = nonnegative(
+        np.stack([np.ones_like(chunks), chunks], axis=1), np.array([seconds for _, seconds in gaps])
+    )
+    return Transfer(step=float(step), token=float(token))
+
+
+def _gaps(stages: Sequence[Sequence[Step]]) -> Iterator[tuple[int, float]]:
+    for one, other in pairwise(stages):
+        for index, (before, after) in enumerate(zip(one, other, strict=True)):
+            if index == 0 or other[index - 1].end < before.end:
+                yield before.chunk, max(0.0, after.start - before.end)

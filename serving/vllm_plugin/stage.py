@@ -1,0 +1,62 @@
+"""Of a worker that runs one pipeline stage: how long its steps take, and room for what the stage before it sends.
+
+vLLM mixes the class into its workers, and imports this module there alone.
+"""
+
+import functools
+import time
+from typing import Any
+
+import torch
+from vllm.v1.worker.gpu_model_runner import GPUModelRunner
+
+_gather = GPUModelRunner.sync_and_gather_intermediate_tensors
+
+
+@functools.wraps(_gather)
+def _with_room(self: Any, num_tokens: int, intermediate_tensors: Any, sync_self: bool) -> Any:
+    """Make the tensors that a stage receives into, where nobody has.
+
+    vLLM makes them when it warms up, which an eager engine on a CPU does not.
+    """
+    if self.intermediate_tensors is None:
+        self.intermediate_tensors = self.model.make_empty_intermediate_tensors(
+            batch_size=self.max_num_tokens, dtype=self.model_config.dtype, device=self.device
+        )
+    return _gather(self, num_tokens, intermediate_tensors, sync_self)
+
+
+GPUModelRunner.sync_and_gather_intermediate_tensors = _with_room
+
+
+class Stage:
+    """For `collective_rpc`: what a worker can be asked beside what vLLM's own can."""
+
+    model_runner: Any
+
+    def longread_start_clock(self) -> None:
+        """Time each step from now on."""
+        runner, steps = self.model_runner, []
+        execute = type(runner).execute_model
+
+        @functools.wraps(execute)
+        def timed(scheduler_output: Any, intermediate_tensors: Any = None) -> Any:
+            if not scheduler_output.total_num_scheduled_tokens:
+                return execute(runner, scheduler_output, intermediate_tensors)
+            if intermediate_tensors is not None:
+                intermediate_tensors.wait_for_comm()  # what the stage before takes is not ours
+            torch.accelerator.synchronize()
+            start = time.perf_counter()
+            result = execute(runner, scheduler_output, intermediate_tensors)
+            torch.accelerator.synchronize()
+            steps.append((scheduler_output.total_num_scheduled_tokens, start, time.perf_counter() - start))
+            return result
+
+        runner.execute_model = timed
+        self._longread_steps = steps
+
+    def longread_read_clock(self) -> list[tuple[int, float, float]]:
+        """(tokens, start, seconds) of each step since this was called last; the start is on this process's clock."""
+        steps = list(self._longread_steps)
+        self._longread_steps.clear()
+        return steps

@@ -1,0 +1,230 @@
+"""Measured step costs: kept by what they depend on, carried over to other stages, and what plans make of them."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from longread.agent.cli import app
+from longread.serving import calibrate_chunking, launch
+from longread.serving.command import Chunking, engine_arguments, engine_environment
+from longread.serving.costs import CostModel, Pipeline, Sample, Terms
+from longread.serving.errors import ServerError
+from longread.serving.launch import Options, plan_for
+from longread.serving.plan import Gpus, Unplannable, serve_arguments
+from longread.serving.shape import SHAPES
+from longread.serving.step_costs import (
+    Calibration,
+    Engine,
+    NoCalibration,
+    cpu_name,
+    even_split,
+    everything,
+    find,
+    gpu_name,
+    keep,
+    sizes,
+)
+from longread.serving.store import cache_dir
+
+SEVEN = SHAPES["qwen2.5-7b-1m"]
+GPU = Gpus.parse("8xH100-80")
+LAYER = Terms(step=1e-4, token=1e-6, past=2e-11, own=2e-11, decode=1e-6)
+NOTHING = Terms()
+SAMPLE = Sample(prefix=0, chunk=128, seconds=0.1, sparse=False)
+
+
+def engine(**changes: Any) -> Engine:
+    values: dict[str, Any] = {
+        "model": sizes(SEVEN), "device": gpu_name("NVIDIA H100 80GB HBM3"), "dtype": "bfloat16", "quantization": None,
+        "kv_dtype": "bfloat16", "attention": "sparse", "detail": "", "tp": 1, "layers": (14, 14), "page": 128,
+        "vllm": "0.33",
+    }  # fmt: skip
+    return Engine(**{**values, **changes})
+
+
+def stage(layers: int, extra: Terms = NOTHING) -> CostModel:
+    terms = Terms.of(layers * one + more for one, more in zip(LAYER.values, extra.values, strict=True))
+    return CostModel(dense=terms, sparse=terms.scaled(0.5), threshold=32_768, least_queries=1024, longest=1_000_000)
+
+
+def calibration(extra: Terms = NOTHING, **changes: Any) -> Calibration:
+    found = engine(**changes)
+    stages = [stage(count) for count in found.layers[:-1]] + [stage(found.layers[-1], extra)]
+    return Calibration(
+        engine=found, name="qwen2.5-7b-1m", pipeline=Pipeline(stages=tuple(stages)), samples=((SAMPLE,),) * found.pp
+    )
+
+
+# What is kept
+
+
+def test_it_is_found_by_all_that_it_depends_on() -> None:
+    kept = calibration()
+    keep(kept)
+    assert find(engine()) == kept
+    for change in (
+        {"model": sizes(SHAPES["qwen2.5-14b-1m"])}, {"device": "A100"}, {"dtype": "float16"}, {"quantization": "fp8"},
+        {"kv_dtype": "fp8"}, {"attention": "dense"}, {"detail": "others"}, {"tp": 2}, {"page": 64}, {"vllm": "0.32"},
+    ):  # fmt: skip
+        with pytest.raises(NoCalibration, match=r"^no step times were measured for this model, device"):
+            find(engine(**change))
+    keep(other := calibration(layers=(28,)))
+    assert find(engine(layers=(28,))) == other
+    assert find(engine()) == kept
+    assert find(engine(layers=(15, 13))) in (kept, other)  # the same layers in other stages
+    assert {one.engine for one in everything()} == {kept.engine, other.engine}
+
+
+def test_what_cannot_be_read_is_said_and_not_listed() -> None:
+    keep(calibration())
+    [path] = (cache_dir() / "calibration").glob("*/*.json")
+    other = path.with_name(path.name.replace(path.name.split(".")[0], engine(tp=2).key))
+    path.rename(other)  # the bytes are as they were, and of another engine
+    assert list(everything()) == []
+    keep(calibration())
+    other.unlink()
+    [path] = (cache_dir() / "calibration").glob("*/*.json")
+    path.write_text("{}")
+    with pytest.raises(NoCalibration, match="no step times"):
+        find(engine())
+
+
+def test_vllms_own_split_of_layers() -> None:
+    assert [even_split(30, 4), even_split(28, 3), even_split(3, 2), even_split(5, 1)] == [
+        (7, 8, 8, 7), (9, 10, 9), (2, 1), (5,),
+    ]  # fmt: skip
+
+
+def test_layers_cost_the_same_in_other_stages_and_the_last_has_the_output() -> None:
+    output = Terms(step=2e-3, token=1e-8)
+    found = calibration(output)
+    assert found.of((14, 14)) == found.pipeline
+    four = found.of((7, 7, 7, 7))
+    for got, wanted in zip(four.stages, [stage(7)] * 3 + [stage(7, output)], strict=True):
+        assert got.dense.values == pytest.approx(wanted.dense.values)
+        assert got.terms(True).values == pytest.approx(wanted.terms(True).values, rel=1e-6)
+        assert (got.threshold, got.least_queries) == (32_768, 1024)
+    [one] = found.of((28,)).stages
+    assert one.dense.values == pytest.approx(stage(28, output).dense.values)
+
+
+def test_a_heavy_end_gets_fewer_layers() -> None:
+    assert calibration().split(2, 1_000_000, 8192) == (14, 14)
+    heavy = calibration(LAYER.scaled(4.0))  # as much as four layers
+    assert heavy.split(2, 1_000_000, 8192) == (16, 12)
+    assert heavy.split(1, 1_000_000, 8192) == (28,)
+    barely = calibration(LAYER.scaled(0.2))
+    assert barely.split(2, 1_000_000, 8192) == (14, 14)
+
+
+# What plans make of it
+
+
+def test_a_plan_takes_the_layout_that_is_fastest() -> None:
+    options = Options(tokens=1_000_000, gpus=GPU)
+    before = plan_for("qwen2.5-7b-1m", options)
+    assert before.chosen is not None
+    assert (before.chosen.tp, before.chosen.pp) == (4, 2)
+    assert before.chosen.expected is None
+    keep(calibration())
+    found = plan_for("qwen2.5-7b-1m", options)
+    assert found.chosen is not None
+    assert (found.chosen.tp, found.chosen.pp) == (1, 8)  # the one whose layers were measured
+    expected = found.chosen.expected
+    assert expected is not None
+    assert sum(expected.chunks) == 1_000_000
+    assert 1 / 8 < expected.bubble < 0.15  # 28 layers in 8 stages: some have 4, some 3
+    assert expected.seconds <= expected.fixed_seconds
+    known = [one for one in found.layouts if one.expected]
+    assert {one.tp for one in known} == {1}
+    assert [one.expected.seconds for one in known if one.fits and one.expected] == sorted(
+        one.expected.seconds for one in known if one.fits and one.expected
+    )
+    dense = plan_for("qwen2.5-7b-1m", replace(options, sparse=False))
+    assert dense.chosen is not None
+    assert dense.chosen.expected is None
+
+
+def test_what_is_expected_is_said() -> None:
+    keep(calibration(LAYER.scaled(4.0)))
+    line = ["plan", "qwen2.5-7b-1m", "--tokens", "1000000", "--gpus", "8xH100-80", "--pp", "2"]
+    result = CliRunner().invoke(app, [*line, "--tp", "1"])
+    assert result.exit_code == 0, result.output
+    assert "TTFT" in result.stdout
+    assert "VLLM_PP_LAYER_PARTITION=16,12 vllm serve Qwen/Qwen2.5-7B-Instruct-1M" in result.stdout
+    said = " ".join(result.stderr.split())
+    assert "Expected, from step times measured here: 1,000,000 tokens are read in" in said
+    assert "by stages of 16+12 layers that are idle for" in said
+    result = CliRunner().invoke(app, [*line, "--tp", "1", "--json"])
+    chosen = json.loads(result.stdout)["chosen"]
+    assert (chosen["tp"], chosen["pp"], chosen["split"]) == (1, 2, [16, 12])
+    assert chosen["expected"]["seconds"] <= chosen["expected"]["fixed_seconds"]
+
+
+def test_ways_to_share_out_that_do_not_exist_are_named() -> None:
+    with pytest.raises(
+        Unplannable, match=r"^qwen2.5-7b-1m cannot be shared out by TP 3 on 8 × H100 .*TP × PP can be 1 × 1, 1 × 2"
+    ):
+        plan_for("qwen2.5-7b-1m", Options(tokens=1000, gpus=GPU, tp=3))
+
+
+# What is started
+
+
+def test_chunking_is_parsed() -> None:
+    assert Chunking.parse("equal-time").size is None
+    assert Chunking.parse("fixed:2048").size == 2048
+    for text in ("fixed", "fixed:0", "fixed:x", "dynamic"):
+        with pytest.raises(Unplannable, match=f"'{text}' is no way to cut prompts: equal-time is one, fixed:2048"):
+            Chunking.parse(text)
+
+
+def test_stages_on_a_cpu_share_its_cores(small_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1, 2, 3})
+    monkeypatch.delenv("VLLM_CPU_OMP_THREADS_BIND", raising=False)
+    options = Options(tokens=4096, pp=2)
+    found = plan_for(str(small_model), options)
+    assert found.chosen is not None
+    assert (found.chosen.tp, found.chosen.pp) == (1, 2)
+    assert engine_environment(found)["VLLM_CPU_OMP_THREADS_BIND"] == "0,1|2,3"
+    arguments = engine_arguments(small_model, found, options)
+    assert " ".join(arguments).count("--pipeline-parallel-size 2") == 1
+    assert "--additional-config" not in arguments
+    whole = plan_for(str(small_model), Options(tokens=4096)).chosen
+    assert whole is not None
+    assert found.chosen.need.weights < whole.need.weights
+    assert cpu_name(2).endswith(", 2 cores")
+
+
+def test_chunks_of_one_size_turn_the_scheduler_off(small_model: Path) -> None:
+    options = Options(tokens=4096, pp=2, chunking=Chunking(512))
+    found = plan_for(str(small_model), options)
+    assert found.chosen is not None
+    arguments = engine_arguments(small_model, found, options)
+    assert arguments[arguments.index("--max-num-batched-tokens") + 1] == "512"
+    assert json.loads(arguments[arguments.index("--additional-config") + 1]) == {"longread": {"chunking": "fixed"}}
+    assert serve_arguments(found.request, found.chosen)
+
+
+def test_calibrate_must_be_told_what() -> None:
+    result = CliRunner().invoke(app, ["calibrate", "smollm2-135m"])
+    assert result.exit_code == 2
+    assert "say what to measure: --chunking" in result.stderr
+
+
+def test_an_engine_that_does_not_start_gives_its_cause(small_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calibrate_chunking, "_PROGRAM", "longread.serving.no_such_program")
+    with pytest.raises(ServerError, match=r"^the engine of .* ended \(exit code 1\): .*no_such_program.* Its log: "):
+        calibrate_chunking.calibrate(str(small_model), Options(tokens=2048, pp=2))
+
+
+def test_a_length_that_does_not_fit_is_refused_before_anything_starts(
+    small_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launch, "detect", lambda stages=1: Gpus("CPU", 1, stages))
+    with pytest.raises(ServerError, match="does not fit"):
+        calibrate_chunking.calibrate(str(small_model), Options(tokens=8192, pp=2))

@@ -1,0 +1,60 @@
+"""`agent calibrate --chunking` on a real engine of two stages, and that the scheduler of such an engine goes by it."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from longread.serving.calibrate_chunking import calibrate
+from longread.serving.chunking import Chunker, Limits
+from longread.serving.command import Options, engine_arguments
+from longread.serving.errors import ServerError
+from longread.serving.events import ServeEvent, Starting
+from longread.serving.launch import plan_for
+from longread.serving.step_costs import cpu_name, find
+from vllm_engines import DCA, Vllm, checkpoint
+
+PAGE, MOST, TOKENS = 128, 512, 2304
+
+
+def test_an_engine_is_measured_and_goes_by_it(vllm: Vllm, tiny_models: dict[str, Path], tmp_path: Path) -> None:
+    folder = checkpoint(tiny_models["qwen2"], tmp_path / "model", dual_chunk_attention_config=DCA)
+    options = Options(tokens=TOKENS, pp=2, chunk=MOST, sparse=False)
+    events: list[ServeEvent] = []
+    # A tiny model's steps are mostly noise: whatever costs come out are to be kept.
+    found = calibrate(str(folder), options, tolerance=(1e3, 1e3), on_event=events.append)
+    assert (found.engine.layers, found.engine.attention, found.engine.page) == ((2, 1), "dense", PAGE)
+    assert found.engine.device == cpu_name(2)
+    assert find(found.engine) == found
+    said = [event.what for event in events if isinstance(event, Starting)]
+    assert said[0] == "starting the engine"
+    assert "has read 2,303 tokens 2 times" in said
+    for samples in found.samples:
+        assert {one.chunk for one in samples} >= {64, 128, 256}
+        assert max(one.prefix for one in samples) > TOKENS // 2
+        assert [one.prefix for one in samples][:3] == [0, 256, 320]  # the next after what was written before it
+        assert not any(one.sparse for one in samples)
+    planned = plan_for(str(folder), options).chosen
+    assert planned is not None
+    assert planned.expected is not None
+    assert planned.expected.seconds == Chunker(
+        found.of(planned.split or (2, 1)), Limits(most=MOST, page=32)
+    ).forecast(TOKENS).seconds  # fmt: skip
+
+    arguments = engine_arguments(folder, plan_for(str(folder), options), options)
+    reply = vllm.schedules(
+        engine={"arguments": arguments}, cache=os.environ["LONGREAD_CACHE_DIR"], believed=None,
+        true=found.pipeline.model_dump(), requests=[{"name": "one", "tokens": 1500, "at": 0.0}], blocks=64,
+    )  # fmt: skip
+    assert any("chunks of equal time in 2 stages of" in line for line in reply["said"])
+    read = [step["read"]["one"] for step in reply["steps"]]
+    assert sum(size for _, size in read) == 1500
+
+
+def test_steps_that_follow_no_cost_model_are_refused(tiny_models: dict[str, Path], tmp_path: Path) -> None:
+    """Prompts too short for chunks of two sizes: the reason is given, and nothing is kept."""
+    folder = checkpoint(tiny_models["qwen2"], tmp_path / "model", dual_chunk_attention_config=DCA)
+    options = Options(tokens=300, pp=2, chunk=128, sparse=False)
+    with pytest.raises(ServerError, match=r"^\d+ dense steps of .* and 1 chunk sizes were measured; a cost model"):
+        calibrate(str(folder), options)
+    assert not (Path(os.environ["LONGREAD_CACHE_DIR"]) / "calibration").exists()
