@@ -67,7 +67,7 @@ def calibrate(
     with errors():
         if (length is None) is not chunking:
             raise typer.BadParameter("say what to measure: --length TOKENS for sparsity, or --chunking for steps.")
-        if chunking:
+        if length is None:
             from .calibrate_chunking import calibrate_chunking
 
             calibrate_chunking(
@@ -79,9 +79,10 @@ def calibrate(
         from . import calibration_view, terminal
 
         prose = calibration_view.read(text) if text else None
+        begin = None if method is None else method.value
         with terminal.preparing() as show:
             found = find(
-                model, prose, length=length, method=method and method.value, target=recall, rounds=rounds,
-                threshold=threshold, on_event=show, on_step=show.step,
+                model, prose, length=length, method=begin, target=recall, rounds=rounds, threshold=threshold,
+                on_event=show, on_step=show.step,
             )  # fmt: skip
         calibration_view.show(found, calibration_view.write(found, out))

@@ -30,7 +30,7 @@ from longread.kernels import operators
 from longread.kernels.dca import DCASpec
 from longread.kernels.ops import single
 from longread.kernels.paged import Batch, PagedKV
-from longread.kernels.selection import choose, density
+from longread.kernels.selection import Selection, choose, density
 from longread.kernels.triton.common import Tiles
 from longread.kernels.triton.dense import dense as attend
 from longread.kernels.triton.scoring import scores
@@ -236,7 +236,9 @@ def memory(setting: Setting) -> Iterator[Row]:
     q, kv, table, spec = layer.q, layer.kv, layer.table, layer.spec
     select = partial(operators.select, "triton", q, kv, table, tokens, spec, sparsity, q_rotated=False)
     one = partial(attend, q[-1:], kv, single(1, tokens, DEVICE), spec, out=layer.out[-1:])
-    gather = partial(attend_sparsely, q, kv, table, tokens, spec, select(), out=layer.out, lse=layer.lse)
+    selection = select()
+    assert isinstance(selection, Selection)  # the budgets are of columns and diagonals
+    gather = partial(attend_sparsely, q, kv, table, tokens, spec, selection, out=layer.out, lse=layer.lse)
     calls: Calls = {
         "dense": layer.dense,
         "scoring": partial(scores, q[-sparsity.last_q :], kv, table, tokens, spec),
