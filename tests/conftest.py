@@ -29,8 +29,12 @@ if workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0")):
 SHARING = {
     "server": ("test_blog_examples", "test_chat_served", "test_launch", "test_reader_served"),
     "vllm": (
-        "test_vllm_plugin", "test_kv_disk", "test_vllm_parallel", "test_vllm_scheduler", "test_vllm_chunking",
-    ),  # fmt: skip
+        "test_vllm_plugin",
+        "test_kv_disk",
+        "test_vllm_parallel",
+        "test_vllm_scheduler",
+        "test_vllm_chunking",
+    ),
     "read_before": ("test_docs", "test_readme"),
 }
 """The files whose tests share, by a fixture of that name, what takes long to make."""
