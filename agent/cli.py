@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from . import cli_api, cli_calibrate, cli_mcp, cli_serving, sessions_cli
+from . import cli_api, cli_bench, cli_calibrate, cli_mcp, cli_serving, sessions_cli
 from .cli_options import (
     ApiKey,
     Approve,
@@ -213,6 +213,7 @@ def ask(
 
 
 app.add_typer(sessions_cli.app, name="sessions")
+app.add_typer(cli_bench.app, name="bench")
 app.command()(cli_api.api)
 app.command()(cli_mcp.mcp)
 app.command()(cli_serving.plan)

@@ -1,5 +1,7 @@
 """`agent calibrate`: measures, on this machine, what plans and settings go by."""
 
+from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -8,11 +10,42 @@ from .cli_serving import Chunk, Fp8Kv, Fp8Weights, GpuSpec, Pp, Sparse, Tokens, 
 from .faults import errors
 
 
+class Method(StrEnum):
+    adaptive = "adaptive"
+    fixed = "fixed"
+
+
+_SPARSITY, _CHUNKING = "With --length", "With --chunking"
+
+
 def calibrate(
     context: typer.Context,
     model: Annotated[str, typer.Argument(help="A name in the catalogue, a folder or a hub id.")],
+    length: Annotated[
+        int | None, typer.Option("--length", min=1, help="Find sparsity: tokens to read, as many as prompts will have.")
+    ] = None,
+    text: Annotated[
+        list[Path] | None,
+        typer.Option("--text", help=f"{_SPARSITY}: files of the kind it will read; or made-up prose."),
+    ] = None,
+    method: Annotated[
+        Method | None,
+        typer.Option("--method", help=f"{_SPARSITY}: to begin with; what the checkpoint brings, or else adaptive."),
+    ] = None,
+    recall: Annotated[
+        float, typer.Option("--recall", min=0.1, max=0.999, help=f"{_SPARSITY}: that each head shall have.")
+    ] = 0.95,
+    rounds: Annotated[
+        int, typer.Option("--rounds", min=1, help=f"{_SPARSITY}: the text is read so many times at most.")
+    ] = 4,
+    threshold: Annotated[
+        int | None, typer.Option("--threshold", min=0, help=f"{_SPARSITY}: prompts up to this are dense.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help=f"{_SPARSITY}: a folder; that of the model's weights if not given.")
+    ] = None,
     chunking: Annotated[
-        bool, typer.Option("--chunking", help="What the steps of pipeline stages cost, for chunks of equal time.")
+        bool, typer.Option("--chunking", help="Measure steps: what pipeline stages take, for chunks of equal time.")
     ] = False,
     tokens: Tokens = None,
     gpus: GpuSpec = None,
@@ -23,16 +56,32 @@ def calibrate(
     fp8_kv: Fp8Kv = False,
     sparse: Sparse = None,
 ) -> None:
-    """Measure a model on this machine, as agent serve with the same options would run it. Takes a few prompts' time.
+    """Measure a model on this machine: how sparse its attention may be, or what the steps of a pipeline take.
+
+    agent calibrate smollm2-135m --length 16384 --text novel.txt
 
     agent calibrate qwen2.5-7b-1m --chunking --pp 4
+
+    With --chunking it takes the options of agent serve, and measures the engine that it would run.
     """
     with errors():
-        from .calibrate_chunking import calibrate_chunking
+        if (length is None) is not chunking:
+            raise typer.BadParameter("say what to measure: --length TOKENS for sparsity, or --chunking for steps.")
+        if chunking:
+            from .calibrate_chunking import calibrate_chunking
 
-        if not chunking:
-            raise typer.BadParameter("say what to measure: --chunking.")
-        calibrate_chunking(
-            model, tokens=tokens, gpus=gpus, chunk=chunk, tp=tp, pp=pp, fp8_weights=fp8_weights, fp8_kv=fp8_kv,
-            sparse=sparse, extra=tuple(context.args),
-        )  # fmt: skip
+            calibrate_chunking(
+                model, tokens=tokens, gpus=gpus, chunk=chunk, tp=tp, pp=pp, fp8_weights=fp8_weights, fp8_kv=fp8_kv,
+                sparse=sparse, extra=tuple(context.args),
+            )  # fmt: skip
+            return
+        from ..serving.calibration import calibrate as find
+        from . import calibration_view, terminal
+
+        prose = calibration_view.read(text) if text else None
+        with terminal.preparing() as show:
+            found = find(
+                model, prose, length=length, method=method and method.value, target=recall, rounds=rounds,
+                threshold=threshold, on_event=show, on_step=show.step,
+            )  # fmt: skip
+        calibration_view.show(found, calibration_view.write(found, out))

@@ -167,6 +167,10 @@ class _Preparing:
             case Convert(name=name):
                 self._bars.show(name, f"converting {name}, once", None, None, "")
 
+    def step(self, what: str, done: int, total: int) -> None:
+        """Of what takes as long as reading so many tokens."""
+        self._bars.show(what, what, done, total, f"{done:,}/{total:,} tokens")
+
 
 def allowed(call: ToolStart) -> bool:
     """Ask the user whether a tool may be called. Whatever is no clear yes is a no."""

@@ -68,6 +68,23 @@ def beyond(
     return save(figure, "beyond")
 
 
+def methods(ladders: Mapping[tuple[int, str], Any], target: float) -> Path:
+    """Mean recall by the share of keys, of each method and length, of `benchmarks/calibration.py`."""
+    lengths = sorted({length for length, _ in ladders})
+    figure, axes = plt.subplots(1, len(lengths), figsize=(3.4 * len(lengths), 3.2), layout="constrained", squeeze=False)
+    for axis, length in zip(axes[0], lengths, strict=True):
+        for (of, method), ladder in ladders.items():
+            if of == length:
+                axis.plot(ladder.density.mean(1), ladder.recall.mean(1), marker=".", label=method)
+        axis.axhline(target, color="grey", linewidth=0.5)
+        axis.set_title(f"{length:,} tokens")
+        axis.set_xlabel("share of keys")
+        axis.set_xlim(0, None)
+    axes[0, 0].set_ylabel("mean recall")
+    axes[0, 0].legend()
+    return save(figure, "methods")
+
+
 def _answer(results: dict[str, Any], mode: str, length: int, depth: float) -> dict[str, Any] | None:
     return results["passkey"].get(f"{mode} {length} {depth}")
 

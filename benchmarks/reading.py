@@ -127,16 +127,22 @@ class Reader:
         self.kv.write(0, other.kv.read(0, length))
         self.back_to(length)
 
-    @torch.inference_mode()
     def knows(self, question: list[int], answer: list[int]) -> tuple[bool, float]:
         """Whether greedy decoding would answer so, and the log-probability of the answer; what was read stays as it is.
 
         One pass over the answer says it: greedy decoding gives these tokens if each of them is the likeliest after
         those before it.
         """
+        right, likely = self.tells(question, answer)
+        return bool(right.all()), float(likely.sum())
+
+    @torch.inference_mode()
+    def tells(self, question: list[int], answer: list[int]) -> tuple[Tensor, Tensor]:
+        """Of each token of the answer, after those before it: whether it is the likeliest [T], and its log-probability
+        [T]. What was read stays as it is."""
         length = self.length
         hidden = self.read([*question, *answer])
         self.back_to(length)
         said = self.model.lm_head(hidden[-len(answer) - 1 : -1]).log_softmax(-1)
         wanted = torch.tensor(answer)
-        return bool((said.argmax(-1) == wanted).all()), float(said.gather(1, wanted[:, None]).sum())
+        return said.argmax(-1) == wanted, said.gather(1, wanted[:, None])[:, 0]

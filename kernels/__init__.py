@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .adaptive import Adaptive
     from .budgets import Budgets
     from .dca import DCASpec
     from .errors import KernelError
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from .selection import Sparsity
 
 _HOMES = {
+    "Adaptive": "adaptive",
     "Batch": "paged",
     "Budgets": "budgets",
     "DCASpec": "dca",
@@ -31,6 +33,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Adaptive",
     "Batch",
     "Budgets",
     "DCASpec",

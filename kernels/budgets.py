@@ -1,4 +1,8 @@
-"""Sparsity of a whole model: budgets for every layer and head, and `sparse_attention_config.json`, their file."""
+"""Sparsity of a whole model: budgets for every layer and head, and `sparse_attention_config.json`, their file.
+
+The published form of it is a list over layers of {"HEAD": ["vertical_and_slash", v, s, score]}. Adaptive sparsity has
+entries of its own in the same place: ["adaptive", keep, witnesses, query block, key block, score].
+"""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -6,7 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from .adaptive import KEEP, Adaptive
 from .errors import KernelError
+from .operators import Pattern
 from .selection import BLOCK, FORCED_COLUMNS, LAST_Q, Sparsity
 
 FILE = "sparse_attention_config.json"
@@ -14,9 +20,10 @@ THRESHOLD = 32_768
 LEAST_QUERIES = 1_024
 
 DEFAULT = (1000, 6096)
-"""(vertical, slash) of every head of a model that asks for sparse attention and brings no budgets."""
+"""(vertical, slash) of every head of a model that asks for sparse attention and brings no budgets, on a GPU."""
 
-_PATTERN = "vertical_and_slash"
+_FIXED = "vertical_and_slash"
+_ADAPTIVE = "adaptive"
 _BESIDE_FORCED = 100
 """Columns added to a head whose budget is only the forced ones, as the published engines do when they read the file."""
 
@@ -26,7 +33,7 @@ class Budgets:
     """How sparse each layer's attention is, and when.
 
     Args:
-        layers: the budgets of each layer's query heads.
+        layers: the budgets of each layer's query heads, by either method.
         threshold: sequences up to this long are dense.
         least_queries: chunks with fewer queries are dense: a short question after a long cached prefix costs little,
             and its few queries are poor witnesses.
@@ -35,7 +42,7 @@ class Budgets:
         KernelError: layers with different numbers of heads.
     """
 
-    layers: tuple[Sparsity, ...]
+    layers: tuple[Pattern, ...]
     threshold: int = THRESHOLD
     least_queries: int = LEAST_QUERIES
 
@@ -61,10 +68,36 @@ class Budgets:
         return cls((layer,) * layers, threshold, least_queries)
 
     @classmethod
+    def adaptive(
+        cls,
+        layers: int,
+        heads: int,
+        keep: float = KEEP,
+        *,
+        threshold: int = THRESHOLD,
+        least_queries: int = LEAST_QUERIES,
+        **options: int,
+    ) -> "Budgets":
+        """Adaptive sparsity, the same for every head. `options` are those of `Adaptive`."""
+        return cls((Adaptive.uniform(heads, keep, **options),) * layers, threshold, least_queries)
+
+    @classmethod
+    def default(cls, layers: int, heads: int, device: str, *, threshold: int, last_q: int = LAST_Q) -> "Budgets":
+        """For a model that asks for sparse attention and brings no budgets.
+
+        Args:
+            device: "cpu" is adaptive; on "cuda", where that was not measured yet, it is vertical-slash.
+        """
+        if device == "cpu":
+            return cls.adaptive(layers, heads, threshold=threshold)
+        layer = Sparsity.uniform(heads, vertical=DEFAULT[0], slash=DEFAULT[1], last_q=last_q)
+        return cls((layer,) * layers, threshold)
+
+    @classmethod
     def read(
         cls, path: Path | str, *, threshold: int = THRESHOLD, least_queries: int = LEAST_QUERIES, last_q: int = LAST_Q
     ) -> "Budgets":
-        """Read a `sparse_attention_config.json`: a list over layers of {"head": ["vertical_and_slash", v, s, score]}.
+        """Read a `sparse_attention_config.json`, whose form is above.
 
         Raises:
             KernelError: it is not of that form; the message names the layer and head.
@@ -93,19 +126,21 @@ class Budgets:
 
     @classmethod
     def from_config(
-        cls, dual_chunk: Mapping[str, Any], folder: Path | str | None, *, layers: int, heads: int
+        cls, dual_chunk: Mapping[str, Any], folder: Path | str | None, *, layers: int, heads: int, device: str
     ) -> "Budgets | None":
         """Those of a checkpoint, from its `dual_chunk_attention_config` and the file beside it; None when it is dense.
 
         Args:
+            dual_chunk: empty for a model without; the file beside it counts all the same.
             folder: where the file may lie.
             layers, heads: of the model, query heads.
+            device: on which it runs, "cpu" or "cuda": see `default`.
 
         Raises:
             KernelError: they are damaged, or of another model.
         """
         enabled = dual_chunk.get("sparse_attention_enabled")
-        if not dual_chunk or enabled is False:
+        if enabled is False:
             return None
         settings = {
             "threshold": dual_chunk.get("sparse_attention_threshold", THRESHOLD),
@@ -119,8 +154,7 @@ class Budgets:
             origin = str(path)
             budgets = cls.read(path, **settings)
         elif enabled:
-            layer = Sparsity.uniform(heads, vertical=DEFAULT[0], slash=DEFAULT[1], last_q=settings["last_q"])
-            return cls((layer,) * layers, settings["threshold"])
+            return cls.default(layers, heads, device, **settings)
         else:
             return None
         if len(budgets.layers) != layers or budgets.layers[0].heads != heads:
@@ -134,8 +168,8 @@ class Budgets:
         """Write the file that `read` reads. `recall`, of each layer and head, goes where the format has a score."""
         layers = [
             {
-                str(head): [_PATTERN, v, s, float(recall[index][head]) if recall is not None else 0.0]
-                for head, (v, s) in enumerate(zip(layer.vertical, layer.slash, strict=True))
+                str(head): [*entry, float(recall[index][head]) if recall is not None else 0.0]
+                for head, entry in enumerate(_entries(layer))
             }
             for index, layer in enumerate(self.layers)
         ]
@@ -146,7 +180,7 @@ class Budgets:
         """Whether a chunk of so many queries at the end of so many tokens is sparse."""
         return length > self.threshold and queries >= self.least_queries
 
-    def at(self, layer: int, *, queries: int, length: int) -> Sparsity | None:
+    def at(self, layer: int, *, queries: int, length: int) -> Pattern | None:
         """A layer's budgets for such a chunk; None when it is to be dense."""
         return self.layers[layer] if self.apply(queries=queries, length=length) else None
 
@@ -155,7 +189,14 @@ class Budgets:
         return replace(self, layers=tuple(layer.of_heads(heads) for layer in self.layers))
 
 
-def _layer(layer: object, where: str, last_q: int) -> Sparsity:
+def _entries(layer: Pattern) -> list[list[Any]]:
+    """Of the file, for each head, but for the score."""
+    if isinstance(layer, Adaptive):
+        return [[_ADAPTIVE, keep, layer.witnesses, layer.query_block, layer.key_block] for keep in layer.keep]
+    return [[_FIXED, v, s] for v, s in zip(layer.vertical, layer.slash, strict=True)]
+
+
+def _layer(layer: object, where: str, last_q: int) -> Pattern:
     heads = layer
     if isinstance(layer, dict):
         try:
@@ -164,12 +205,21 @@ def _layer(layer: object, where: str, last_q: int) -> Sparsity:
             raise KernelError(f"{where}: the heads are not 0 to {len(layer) - 1}: there is no {error}") from None
     if not isinstance(heads, list) or not heads:
         raise KernelError(f"{where} has no heads")
-    vertical, slash = [], []
+    fixed: list[tuple[int, int]] = []
+    adaptive: list[tuple[float, tuple[int, int, int]]] = []
     for head, pattern in enumerate(heads):
         match pattern:
-            case [str(kind), int(v), int(s), *_] if kind == _PATTERN:
-                vertical.append(v + _BESIDE_FORCED if v == FORCED_COLUMNS else v)
-                slash.append(s)
+            case [str(kind), int(v), int(s), *_] if kind == _FIXED:
+                fixed.append((v + _BESIDE_FORCED if v == FORCED_COLUMNS else v, s))
+            case [str(kind), float() | int() as keep, int(w), int(q), int(k), *_] if kind == _ADAPTIVE:
+                adaptive.append((float(keep), (w, q, k)))
             case _:
-                raise KernelError(f'{where}, head {head} is {pattern!r}; it is ["{_PATTERN}", v, s, score]')
-    return Sparsity(tuple(vertical), tuple(slash), last_q)
+                raise KernelError(
+                    f'{where}, head {head} is {pattern!r}; it is ["{_FIXED}", v, s, score] or ["{_ADAPTIVE}", keep, '
+                    "witnesses, query block, key block, score]"
+                )
+    if not adaptive:
+        return Sparsity(tuple(v for v, _ in fixed), tuple(s for _, s in fixed), last_q)
+    if fixed or len({options for _, options in adaptive}) != 1:
+        raise KernelError(f"{where} has heads of different methods, witnesses or blocks; all of a layer have the same")
+    return Adaptive(tuple(keep for keep, _ in adaptive), *adaptive[0][1])

@@ -2,7 +2,8 @@
 
 Recall is the share of the full attention that the selected keys have, exp(lse_sparse - lse_full) (Qwen2.5-1M report,
 section 4.2.2). It is measured on a model's own activations at full length, chunk by chunk: beside the K/V cache the
-memory is that of one chunk. Heads whose recall is too low get larger budgets, and are measured again.
+memory is that of one chunk. Heads whose recall is too low get larger budgets, and are measured again. Heads of adaptive
+sparsity whose recall is higher than it need be are given less.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,12 +13,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .adaptive import Adaptive
 from .budgets import Budgets
 from .errors import KernelError
 from .patching import Observation, attentions, with_cache
+from .selection import Sparsity
 
 # From the published budgets: what a head of this recall or more is given beyond what it has.
 STEPS = ((0.9, 0), (0.8, 2048), (0.7, 4096), (0.6, 8192), (0.0, 12244))
+
+LEAST_KEEP, MOST_KEEP = 0.5, 0.9999
+"""Of adaptive sparsity, as far as refinement goes."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,7 @@ def measure(
     tokens: Sequence[int],
     *,
     chunk: int,
+    cache: Any = None,
     on_chunk: Callable[[int, int], None] | None = None,
 ) -> Recall:
     """Recall of a patched model's budgets on one prompt. The model itself attends densely meanwhile.
@@ -49,6 +56,7 @@ def measure(
         model: of transformers, patched with budgets.
         tokens: the prompt; what of it is longer than the budgets' threshold is measured.
         chunk: tokens read at a time, as when the model is used: keys are selected once a chunk.
+        cache: an empty one of transformers, which holds the prompt afterwards; one that grows if None.
         on_chunk: called with (tokens read, of how many).
 
     Raises:
@@ -71,7 +79,7 @@ def measure(
     for layer, observations in zip(layers, seen, strict=True):
         layer.observe = observations.append
     try:
-        cached = with_cache(model.base_model)
+        cached = with_cache(model.base_model, cache)
         for start in starts:
             ids = torch.tensor([tokens[start : start + chunk]], device=model.device)
             model.base_model(input_ids=ids, **cached)
@@ -88,21 +96,33 @@ def measure(
 
 
 def refine(found: Recall, *, target: float = 0.9) -> Budgets:
-    """Larger budgets for the heads whose recall is below `target`, by the steps of the published configurations.
+    """Budgets with which the heads come nearer to the recall `target`.
 
-    A head that misses more is given more at once. One that is below `target` and above 0.9 is given the smallest step.
+    Vertical-slash: a head below it is given more, by the steps of the published configurations, the more it misses; one
+    above 0.9 the smallest. Adaptive: what a head may miss is multiplied by what it should miss over what it does miss.
     """
-    layers = []
-    for budgets, recall in zip(found.budgets.layers, found.recall.tolist(), strict=True):
-        grown = [_step(value, target) for value in recall]
-        layers.append(
-            replace(
-                budgets,
-                vertical=tuple(v + more for v, more in zip(budgets.vertical, grown, strict=True)),
-                slash=tuple(s + more for s, more in zip(budgets.slash, grown, strict=True)),
-            )
-        )
+    layers = [
+        _adapted(budgets, recall, target) if isinstance(budgets, Adaptive) else _grown(budgets, recall, target)
+        for budgets, recall in zip(found.budgets.layers, found.recall.tolist(), strict=True)
+    ]
     return replace(found.budgets, layers=tuple(layers))
+
+
+def _grown(budgets: Sparsity, recall: list[float], target: float) -> Sparsity:
+    grown = [_step(value, target) for value in recall]
+    return replace(
+        budgets,
+        vertical=tuple(v + more for v, more in zip(budgets.vertical, grown, strict=True)),
+        slash=tuple(s + more for s, more in zip(budgets.slash, grown, strict=True)),
+    )
+
+
+def _adapted(budgets: Adaptive, recall: list[float], target: float) -> Adaptive:
+    kept = []
+    for keep, value in zip(budgets.keep, recall, strict=True):
+        missed = (1 - keep) * (1 - target) / max(1 - value, 1e-6)
+        kept.append(round(min(max(1 - missed, LEAST_KEEP), MOST_KEEP), 4))
+    return replace(budgets, keep=tuple(kept))
 
 
 def calibrate(
@@ -112,13 +132,19 @@ def calibrate(
     chunk: int,
     target: float = 0.9,
     rounds: int = 4,
+    cache: Callable[[], Any] | None = None,
+    on_chunk: Callable[[int, int], None] | None = None,
     on_round: Callable[[int, Recall], None] | None = None,
 ) -> tuple[Budgets, list[Recall]]:
-    """Measure and refine until every head reaches `target`, or for so many rounds.
+    """Measure and refine until every head has the recall `target`, or for so many rounds.
+
+    A head of adaptive sparsity has it within 0.01, above or below; one of vertical-slash, if it has no less.
 
     Args:
         model: patched with the budgets to begin with. It has the refined ones afterwards.
         prompts: of the length that the budgets are for; the lowest recall that a head has in any of them counts.
+        cache: makes an empty cache for each prompt; see `measure`.
+        on_chunk: see `measure`.
         on_round: called with the number of the round, from 1, and what was measured in it.
 
     Returns:
@@ -127,17 +153,27 @@ def calibrate(
     layers = attentions(model)
     history: list[Recall] = []
     while True:
-        measured = [measure(model, prompt, chunk=chunk) for prompt in prompts]
+        measured = [
+            measure(model, prompt, chunk=chunk, cache=cache and cache(), on_chunk=on_chunk) for prompt in prompts
+        ]
         worst = torch.stack([found.recall for found in measured]).amin(0)
         density = torch.stack([found.density for found in measured]).mean(0)
         history.append(Recall(measured[0].budgets, worst, density))
         if on_round:
             on_round(len(history), history[-1])
-        if len(history) == rounds or bool((worst >= target).all()):
+        if len(history) == rounds or _settled(history[-1], target):
             return history[-1].budgets, history
         refined = refine(history[-1], target=target)
         for layer in layers:
             layer.budgets = refined
+
+
+def _settled(found: Recall, target: float) -> bool:
+    over = found.recall - target
+    return all(
+        bool((row.abs() <= 0.01).all() if isinstance(budgets, Adaptive) else (row >= 0).all())
+        for budgets, row in zip(found.budgets.layers, over, strict=True)
+    )
 
 
 def _step(recall: float, target: float) -> int:

@@ -3,16 +3,21 @@
 `ops` checks what it hands them.
 """
 
+import json
 from collections.abc import Callable
-from functools import cache
-from typing import NamedTuple
+from functools import cache, lru_cache
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
+from .adaptive import Adaptive, BlockSelection
 from .dca import DCASpec
 from .paged import Batch, PagedKV
 from .selection import Selection, Sparsity, choose
+
+Pattern = Sparsity | Adaptive
+"""How sparse the heads of a layer are, by one method or the other."""
 
 
 @torch.library.custom_op("longread::dca_dense", mutates_args=("out", "lse"))
@@ -51,24 +56,21 @@ def sparse(
     length: int,
     prompt_length: int | None,
     spec: str,
-    vertical: list[int],
-    slash: list[int],
-    last_q: int,
-    block: int,
+    pattern: str,
     q_rotated: bool,
     implementation: str,
     out: Tensor,
     lse: Tensor | None,
 ) -> None:
     kv, dca = PagedKV(k, v, k_scale, v_scale), DCASpec.of_text(spec)
-    sparsity = Sparsity(tuple(vertical), tuple(slash), last_q, block)
-    functions(implementation).sparse(
+    attend_selected(
+        implementation,
         q,
         kv,
         block_table,
         length,
         dca,
-        select(implementation, q, kv, block_table, length, dca, sparsity, q_rotated=q_rotated),
+        select(implementation, q, kv, block_table, length, dca, pattern_of(pattern), q_rotated=q_rotated),
         out=out,
         lse=lse,
         q_rotated=q_rotated,
@@ -99,6 +101,12 @@ for _operator in (dense, sparse, write):
     _operator.register_fake(lambda *_, **__: None)
 
 
+@lru_cache(maxsize=256)
+def pattern_of(text: str) -> Pattern:
+    """From its `text`."""
+    return Adaptive.of_text(text) if "keep" in json.loads(text) else Sparsity.of_text(text)
+
+
 def select(
     implementation: str,
     q: Tensor,
@@ -106,13 +114,32 @@ def select(
     block_table: Tensor,
     length: int,
     spec: DCASpec,
-    sparsity: Sparsity,
+    pattern: Pattern,
     *,
     q_rotated: bool,
-) -> Selection:
-    """What the last of these queries choose. See `longread.kernels.ops.select`."""
+) -> Selection | BlockSelection:
+    """What these queries choose. See `longread.kernels.ops.select`."""
+    among = {"q_rotated": q_rotated}
+    if isinstance(pattern, Adaptive):
+        return functions(implementation).choose(q, kv, block_table, length, spec, pattern, **among)
     scores = functions(implementation).scores
-    return choose(*scores(q[-sparsity.last_q :], kv, block_table, length, spec, q_rotated=q_rotated), sparsity)
+    return choose(*scores(q[-pattern.last_q :], kv, block_table, length, spec, **among), pattern)
+
+
+def attend_selected(
+    implementation: str,
+    q: Tensor,
+    kv: PagedKV,
+    block_table: Tensor,
+    length: int,
+    spec: DCASpec,
+    selection: Selection | BlockSelection,
+    **options: Any,
+) -> None:
+    """Attention to a selection of either kind. `options` as for the implementations."""
+    found = functions(implementation)
+    attend = found.blocks if isinstance(selection, BlockSelection) else found.sparse
+    attend(q, kv, block_table, length, spec, selection, **options)
 
 
 class Functions(NamedTuple):
@@ -121,6 +148,8 @@ class Functions(NamedTuple):
     dense: Callable[..., object]
     sparse: Callable[..., object]
     scores: Callable[..., tuple[Tensor, Tensor]]
+    blocks: Callable[..., object]
+    choose: Callable[..., BlockSelection]
     write: Callable[..., object]
 
 
@@ -128,9 +157,9 @@ class Functions(NamedTuple):
 def functions(implementation: str) -> Functions:
     """Of "cpu" or "triton"; imported when first used."""
     if implementation == "cpu":
-        from . import cpu
+        from .cpu import blocks, cache, dense, sparse
 
-        return Functions(cpu.dense, cpu.sparse, cpu.scores, cpu.write)
-    from .triton import cache, dense, scoring, sparse
+        return Functions(dense.dense, sparse.sparse, sparse.scores, blocks.sparse, blocks.choose, cache.write)
+    from .triton import blocks, cache, dense, scoring, sparse
 
-    return Functions(dense.dense, sparse.sparse, scoring.scores, cache.write)
+    return Functions(dense.dense, sparse.sparse, scoring.scores, blocks.sparse, blocks.choose, cache.write)

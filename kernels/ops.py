@@ -12,10 +12,12 @@ import torch
 from torch import Tensor
 
 from . import operators
+from .adaptive import BlockSelection, block_density
 from .dca import DCASpec
 from .errors import KernelError
+from .operators import Pattern
 from .paged import Batch, PagedKV
-from .selection import Selection, Sparsity, density
+from .selection import Selection, density
 
 Implementation = Literal["cpu", "triton"]
 
@@ -29,7 +31,7 @@ def dca_prefill(
     batch: Batch,
     spec: DCASpec,
     *,
-    sparsity: Sparsity | Sequence[Sparsity | None] | None = None,
+    sparsity: Pattern | Sequence[Pattern | None] | None = None,
     q_rotated: bool = False,
     out: Tensor | None = None,
     return_lse: Literal[False] = False,
@@ -42,7 +44,7 @@ def dca_prefill(
     batch: Batch,
     spec: DCASpec,
     *,
-    sparsity: Sparsity | Sequence[Sparsity | None] | None = None,
+    sparsity: Pattern | Sequence[Pattern | None] | None = None,
     q_rotated: bool = False,
     out: Tensor | None = None,
     return_lse: Literal[True],
@@ -54,7 +56,7 @@ def dca_prefill(
     batch: Batch,
     spec: DCASpec,
     *,
-    sparsity: Sparsity | Sequence[Sparsity | None] | None = None,
+    sparsity: Pattern | Sequence[Pattern | None] | None = None,
     q_rotated: bool = False,
     out: Tensor | None = None,
     return_lse: bool = False,
@@ -67,8 +69,8 @@ def dca_prefill(
         kv: the cache; Hq is a multiple of its Hkv.
         batch: which queries and which pages belong to which sequence. Sequences may differ in everything, and one with
             a single query is a decode step.
-        sparsity: budgets of the Hq heads, for all sequences or for each; None is dense. A sequence's keys are selected
-            by its last queries here, so give it only to chunks much longer than `Sparsity.last_q`.
+        sparsity: of the Hq heads, by either method, for all sequences or for each; None is dense. A sequence's keys are
+            selected by some of its queries here, so give it only to chunks much longer than `Sparsity.last_q`.
         q_rotated: q comes rotated at i mod S, as a model's own rotary embedding does it with positions mod S.
         out: [N, Hq, D], where the result goes; a new tensor if None.
         return_lse: also return the log-sum-exp of the scaled logits.
@@ -104,9 +106,8 @@ def dca_prefill(
                 continue
             operators.sparse(
                 q[rows], kv.k, kv.v, kv.k_scale, kv.v_scale, batch.block_table[index], lengths[index],
-                None if prompt is None else int(prompt[index]), spec.text, list(budget.vertical),
-                list(budget.slash), budget.last_q, budget.block, q_rotated, chosen, out[rows],
-                None if lse is None else lse[rows],
+                None if prompt is None else int(prompt[index]), spec.text, budget.text,
+                q_rotated, chosen, out[rows], None if lse is None else lse[rows],
             )  # fmt: skip
     return out if lse is None else (out, lse)
 
@@ -185,7 +186,7 @@ def attend(
     spec: DCASpec,
     *,
     start: int = 0,
-    sparsity: Sparsity | None = None,
+    sparsity: Pattern | None = None,
     prompt_tokens: int | None = None,
     implementation: Implementation | None = None,
 ) -> tuple[Tensor, Tensor]:
@@ -224,12 +225,12 @@ def select(
     block_table: Tensor,
     length: int,
     spec: DCASpec,
-    sparsity: Sparsity,
+    sparsity: Pattern,
     *,
     q_rotated: bool = False,
     implementation: Implementation | None = None,
-) -> Selection:
-    """The keys that sparse prefill looks at, by the last of these queries: the first stage of a sparse `dca_prefill`.
+) -> Selection | BlockSelection:
+    """The keys that sparse prefill looks at, by some of these queries: the first stage of a sparse `dca_prefill`.
 
     Args:
         q: [T, Hq, D], the last T tokens of one sequence.
@@ -246,7 +247,7 @@ def sparse_lse(
     block_table: Tensor,
     length: int,
     spec: DCASpec,
-    selection: Selection,
+    selection: Selection | BlockSelection,
     *,
     q_rotated: bool = False,
     prompt_length: int | None = None,
@@ -254,8 +255,8 @@ def sparse_lse(
 ) -> Tensor:
     """Log-sum-exp [T, Hq] float32 over the selected keys: what recall is computed from. Arguments as for `select`."""
     lse = q.new_empty(q.shape[:2], dtype=torch.float32)
-    operators.functions(_implementation(q, implementation)).sparse(
-        q, kv, block_table, length, spec, selection,
+    operators.attend_selected(
+        _implementation(q, implementation), q, kv, block_table, length, spec, selection,
         out=torch.empty_like(q), lse=lse, q_rotated=q_rotated, prompt_length=prompt_length,
     )  # fmt: skip
     return lse
@@ -267,7 +268,7 @@ def observe(
     block_table: Tensor,
     length: int,
     spec: DCASpec,
-    sparsity: Sparsity,
+    sparsity: Pattern,
     *,
     q_rotated: bool = False,
     prompt_length: int | None = None,
@@ -284,7 +285,13 @@ def observe(
     among = {"q_rotated": q_rotated, "implementation": implementation}
     selection = select(q, kv, block_table, length, spec, sparsity, **among)
     found = sparse_lse(q, kv, block_table, length, spec, selection, prompt_length=prompt_length, **among)
-    return out, (found - full).exp().mean(0), density(selection, start=length - len(q), length=length)
+    return out, (found - full).exp().mean(0), _density(selection, length - len(q), length)
+
+
+def _density(selection: Selection | BlockSelection, start: int, length: int) -> Tensor:
+    if isinstance(selection, BlockSelection):
+        return block_density(selection, length=length)
+    return density(selection, start=start, length=length)
 
 
 def single(queries: int, length: int, device: torch.device, prompt_tokens: int | None = None) -> Batch:
@@ -324,9 +331,9 @@ def _out(q: Tensor, out: Tensor | None) -> Tensor:
 
 
 def _per_sequence(
-    sparsity: Sparsity | Sequence[Sparsity | None] | None, sequences: int, heads: int
-) -> list[Sparsity | None]:
-    given = [sparsity] * sequences if sparsity is None or isinstance(sparsity, Sparsity) else list(sparsity)
+    sparsity: Pattern | Sequence[Pattern | None] | None, sequences: int, heads: int
+) -> list[Pattern | None]:
+    given = [sparsity] * sequences if sparsity is None or isinstance(sparsity, Pattern) else list(sparsity)
     if len(given) != sequences:
         raise KernelError(f"sparsity is given for {len(given)} sequences; the batch has {sequences}")
     for budget in given:

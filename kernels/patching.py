@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from .budgets import Budgets
 from .dca import DCASpec
 from .errors import KernelError
+from .operators import Pattern
 from .ops import dca_prefill, observe, single
 from .paged import Batch, PagedKV
-from .selection import Sparsity
 
 NAME = "longread"
 """Of the attention function in transformers' registry."""
@@ -89,7 +89,7 @@ class Rotary(nn.Module):
         return angles.cos().to(x.dtype), angles.sin().to(x.dtype)
 
 
-def patch(model: Any, spec: DCASpec | None = None, sparsity: Budgets | Sparsity | None = None) -> Any:
+def patch(model: Any, spec: DCASpec | None = None, sparsity: Budgets | Pattern | None = None) -> Any:
     """Let a causal language model of transformers attend by DCA, and sparsely where it pays. -> the model, changed.
 
     For models of the Qwen2, Qwen3 and Llama families: those whose base model has a `rotary_emb`, whose layers have a
@@ -113,7 +113,7 @@ def patch(model: Any, spec: DCASpec | None = None, sparsity: Budgets | Sparsity 
         raise KernelError(f"{type(model).__name__} has layers with sliding windows")
     spec = spec or DCASpec.from_config(config)
     heads = config.num_attention_heads
-    if isinstance(sparsity, Sparsity):
+    if isinstance(sparsity, Pattern):
         sparsity = Budgets((sparsity,) * len(layers))
     if sparsity is not None and (len(sparsity.layers) != len(layers) or sparsity.layers[0].heads != heads):
         raise KernelError(

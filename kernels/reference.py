@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from .adaptive import Adaptive, BlockSelection, choose_blocks, witnesses
 from .dca import REGIONS, DCASpec, rotate
 from .selection import Selection, Sparsity, choose
 
@@ -14,7 +15,7 @@ def attention(
     spec: DCASpec,
     *,
     start: int = 0,
-    sparsity: Sparsity | Selection | None = None,
+    sparsity: Sparsity | Adaptive | Selection | BlockSelection | None = None,
     prompt_tokens: int | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Causal attention of the last T of n = start + T tokens over all n.
@@ -23,7 +24,7 @@ def attention(
         q: [T, Hq, D], not rotated.
         k, v: [n, Hkv, D], not rotated; Hq is a multiple of Hkv.
         start: tokens before the first query.
-        sparsity: budgets, from which the keys are selected; or the selection itself; None is dense.
+        sparsity: of either method, by which the keys are selected; or the selection itself; None is dense.
         prompt_tokens: for the "prompt" temperature; n if None.
 
     Returns:
@@ -37,7 +38,11 @@ def attention(
     seen = keys <= queries[:, None]
     if isinstance(sparsity, Sparsity):
         sparsity = choose(*scores(q[-sparsity.last_q :], k, spec), sparsity)
-    if sparsity is not None:
+    elif isinstance(sparsity, Adaptive):
+        sparsity = choose_adaptively(q, k, spec, sparsity)
+    if isinstance(sparsity, BlockSelection):
+        seen = seen & _chosen(sparsity, queries, keys)
+    elif sparsity is not None:
         seen = seen & _selected(sparsity, queries, keys)
     logits = logits.masked_fill(~seen, -torch.inf)
     lse = logits.logsumexp(-1)
@@ -58,6 +63,25 @@ def scores(q: Tensor, k: Tensor, spec: DCASpec) -> tuple[Tensor, Tensor]:
     distances = (queries[:, None] - keys).clamp(min=0).expand(shares.shape)
     slash = torch.zeros(q.shape[1], length, dtype=torch.float64)
     return shares.sum(1), slash.scatter_add_(1, distances.flatten(1), shares.flatten(1))
+
+
+def choose_adaptively(q: Tensor, k: Tensor, spec: DCASpec, adaptive: Adaptive) -> BlockSelection:
+    """What each block of queries chooses, by the attention of its witnesses as it is but for the temperature.
+
+    Args:
+        q: [T, Hq, D], the last T of the n tokens that k [n, Hkv, D] has; neither rotated.
+    """
+    length, start = k.shape[0], k.shape[0] - q.shape[0]
+    found = BlockSelection.empty(adaptive, start, length, q.device)
+    for row, tokens in enumerate(witnesses(adaptive, start, length)):
+        logits = _logits(q[tokens - start], k, spec, tokens) * spec.base_scale
+        attention = logits.masked_fill(torch.arange(length) > tokens[:, None], -torch.inf).softmax(-1).mean(1)
+        padded = torch.nn.functional.pad(attention, (0, -length % adaptive.key_block))
+        shares = padded.unflatten(-1, (-1, adaptive.key_block)).sum(-1)  # [Hq, key blocks]
+        for head, keep in enumerate(adaptive.keep):
+            begin = found.begins()[row : row + 1]
+            found.chosen[head, row] = choose_blocks(shares[head : head + 1], keep, begin, adaptive)[0]
+    return found
 
 
 def _logits(q: Tensor, k: Tensor, spec: DCASpec, queries: Tensor, *, continuous: bool = False) -> Tensor:
@@ -82,3 +106,9 @@ def _selected(selection: Selection, queries: Tensor, keys: Tensor) -> Tensor:
     apart = queries[:, None] // selection.block - keys // selection.block
     heads = zip(selection.columns_of_heads(), selection.offsets_of_heads(), strict=True)
     return torch.stack([torch.isin(keys, columns) | torch.isin(apart, offsets) for columns, offsets in heads])
+
+
+def _chosen(selection: BlockSelection, queries: Tensor, keys: Tensor) -> Tensor:
+    """[Hq, T, n]: the key blocks that the query's own block has chosen."""
+    rows = queries // selection.query_block - selection.start // selection.query_block
+    return selection.chosen[:, rows][:, :, keys // selection.key_block]

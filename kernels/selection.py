@@ -8,8 +8,9 @@ Diagonals are kept as *block offsets*: a query of block b sees the whole key blo
 selected diagonal touches. That is the same list for every query block, and it makes dense tiles.
 """
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import torch
 from torch import Tensor
@@ -53,6 +54,16 @@ class Sparsity:
     def uniform(cls, heads: int, *, vertical: int, slash: int, last_q: int = LAST_Q, block: int = BLOCK) -> "Sparsity":
         """The same budget for every query head."""
         return cls((vertical,) * heads, (slash,) * heads, last_q, block)
+
+    @classmethod
+    def of_text(cls, text: str) -> "Sparsity":
+        given = json.loads(text)
+        return cls(tuple(given.pop("vertical")), tuple(given.pop("slash")), **given)
+
+    @property
+    def text(self) -> str:
+        """All of it: the form in which it is handed to a torch operator, whose arguments are of few types."""
+        return json.dumps(asdict(self))
 
     @property
     def heads(self) -> int:

@@ -28,6 +28,8 @@ class Checkpoint:
     """A model in memory, with all that is needed to ask it."""
 
     name: str
+    folder: Path
+    """Of its files."""
     model: Any
     """A transformers causal language model, in evaluation mode, with the attention of `longread.kernels`."""
     tokenizer: "ChatTokenizer"
@@ -67,8 +69,8 @@ def load_checkpoint(
     config = load_config(folder)
     window = window_of(config) if window is None else window
     spec = spec_of(config, window, str(model))
-    budgets = budgets_of(folder, config)
     target = hardware.device(device)
+    budgets = budgets_of(folder, config, target.type)
     chosen = getattr(torch, dtype) if dtype else hardware.default_dtype(target)
     hardware.use_physical_cores()
     tokenizer = ChatTokenizer(folder)
@@ -76,6 +78,7 @@ def load_checkpoint(
     entry = find(str(model))
     return Checkpoint(
         name=entry.name if entry else folder.name if Path(model).exists() else str(model),
+        folder=folder,
         model=loaded,
         tokenizer=tokenizer,
         window=window,
@@ -144,8 +147,8 @@ def spec_of(config: "PretrainedConfig", window: int, name: str) -> "DCASpec":
     return replace(spec, chunk_size=chunk, local_size=local)
 
 
-def budgets_of(folder: Path, config: "PretrainedConfig") -> "Budgets | None":
-    """The budgets of sparse prefill that a checkpoint for Dual Chunk Attention comes with, if it does.
+def budgets_of(folder: Path, config: "PretrainedConfig", device: str) -> "Budgets | None":
+    """The budgets of sparse prefill that a checkpoint comes with or, for Dual Chunk Attention, asks for, if it does.
 
     Raises:
         ModelUnusable: they are damaged, or of another model.
@@ -155,7 +158,11 @@ def budgets_of(folder: Path, config: "PretrainedConfig") -> "Budgets | None":
     dual_chunk: dict[str, Any] = getattr(config, "dual_chunk_attention_config", None) or {}
     try:
         return Budgets.from_config(
-            dual_chunk, folder, layers=config.num_hidden_layers, heads=config.num_attention_heads
+            dual_chunk or {"sparse_attention_threshold": window_of(config)},
+            folder,
+            layers=config.num_hidden_layers,
+            heads=config.num_attention_heads,
+            device=device,
         )
     except KernelError as error:
         raise ModelUnusable(str(error)) from error

@@ -24,7 +24,8 @@ from vllm.v1.attention.backend import (
 from vllm.v1.attention.backends.registry import AttentionBackendEnum
 from vllm.v1.kv_cache_layout import KVCacheLayout
 
-from ...kernels import Batch, DCASpec, PagedKV, Sparsity, dca_prefill, dca_write
+from ...kernels import Batch, DCASpec, PagedKV, dca_prefill, dca_write
+from ...kernels.operators import Pattern
 from ...kernels.ops import observe
 from ..plan import PAGE
 from ..shape import SCORE_BYTES
@@ -96,7 +97,7 @@ class DualChunkMetadata(AttentionMetadata):
     watched: int
     """The layer that is watched in this step."""
 
-    def sparsity(self, budgets: Sparsity) -> list[Sparsity | None] | None:
+    def sparsity(self, budgets: Pattern) -> list[Pattern | None] | None:
         """Of each sequence in a layer with these budgets; None when all are dense."""
         if not self.sparse:
             return None

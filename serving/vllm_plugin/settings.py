@@ -54,8 +54,12 @@ class Settings:
     """None: dense prefill."""
 
     @classmethod
-    def of(cls, config: Any, additional: Any) -> Self:
-        """From a config, into which vLLM has put the checkpoint's budgets, and from vLLM's `additional_config`."""
+    def of(cls, config: Any, additional: Any, device: str) -> Self:
+        """From a config, into which vLLM has put the checkpoint's budgets, and from vLLM's `additional_config`.
+
+        Args:
+            device: "cpu" or "cuda".
+        """
         asked = Asked.of(additional)
         dual_chunk = dict(config.dual_chunk_attention_config)
         if asked.sparse is not None:
@@ -66,7 +70,11 @@ class Settings:
             return cls(
                 DCASpec.from_config(config, temperature=asked.temperature),
                 Budgets.from_config(
-                    dual_chunk, None, layers=config.num_hidden_layers, heads=config.num_attention_heads
+                    dual_chunk,
+                    None,
+                    layers=config.num_hidden_layers,
+                    heads=config.num_attention_heads,
+                    device=device,
                 ),
             )
         except KernelError as error:
@@ -75,7 +83,7 @@ class Settings:
     @classmethod
     def of_engine(cls, config: Any) -> Self:
         """Of the model that a vLLM with this VllmConfig builds or runs."""
-        return cls.of(config.model_config.hf_text_config, config.additional_config)
+        return cls.of(config.model_config.hf_text_config, config.additional_config, config.device_config.device_type)
 
     def of_rank(self, rank: int, heads: int) -> Self:
         """What one tensor-parallel rank of so many query heads computes."""

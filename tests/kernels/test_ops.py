@@ -137,7 +137,7 @@ def test_sparse_equals_the_oracle_on_the_same_selection(
 def test_scores_equal_the_oracles(
     problem: Callable[..., Any], spec: DCASpec, start: int, queries: int, rotated: bool, at_a_time: int
 ) -> None:
-    from longread.kernels import cpu
+    from longread.kernels.cpu import sparse as cpu
 
     made = problem(spec, [(start, queries)], heads=6, group=3, q_rotated=rotated)
     last = slice(-min(queries, 64), None)
@@ -293,8 +293,9 @@ def test_the_operators_are_what_they_say() -> None:
     )  # fmt: skip
     torch.library.opcheck(operators.dense, dense)
     sparse = (
-        q, k, k, 1.0, 1.0, batch.block_table[0], 130, None, SPEC.text, [40] * 4, [101] * 4, 64, 16, False, "cpu",
-        torch.empty_like(q), torch.empty(100, 4),
+        q, k, k, 1.0, 1.0, batch.block_table[0], 130, None, SPEC.text,
+        Sparsity.uniform(4, vertical=40, slash=101, block=16).text, False, "cpu", torch.empty_like(q),
+        torch.empty(100, 4),
     )  # fmt: skip
     torch.library.opcheck(operators.sparse, sparse)
     write = (k[0], k[0], torch.zeros_like(k), torch.zeros_like(k), 1.0, 1.0, torch.arange(130), torch.arange(130))

@@ -23,9 +23,11 @@ def compile_all(kv_dtype_name: str) -> None:
     from triton.backends.compiler import GPUTarget
     from triton.runtime.jit import JITFunction
 
+    from longread.kernels.adaptive import GPU_BLOCKS, Adaptive, BlockSelection
     from longread.kernels.dca import DCASpec
     from longread.kernels.paged import Batch, PagedKV
     from longread.kernels.selection import Selection
+    from longread.kernels.triton import blocks
     from longread.kernels.triton.cache import write
     from longread.kernels.triton.dense import dense
     from longread.kernels.triton.scoring import scores
@@ -64,6 +66,9 @@ def compile_all(kv_dtype_name: str) -> None:
     dense(q[:1], kv, one, spec, out=out[:1], splits=8)
     selection = Selection.of([torch.arange(50)] * heads, [torch.arange(3)] * heads, length=length)
     sparse(q, kv, table[0], length, spec, selection, out=out, lse=lse)
+    chosen = BlockSelection.empty(Adaptive.uniform(heads, 0.9, **GPU_BLOCKS), length - queries, length, q.device)
+    chosen.chosen.fill_(True)
+    blocks.sparse(q, kv, table[0], length, spec, chosen, out=out, lse=lse)
     scores(q[-64:], kv, table[0], length, spec)
     k = torch.empty(queries, kv_heads, 128, dtype=torch.bfloat16)
     write(k, k, kv, torch.arange(queries), torch.arange(queries), spec, max_length=length)
@@ -84,10 +89,10 @@ def test_for_hopper(kv_dtype, tmp_path):
     assert result.returncode == 0, result.stderr[-4000:]
     compiled = [json.loads(line) for line in result.stdout.splitlines()]
     names = [each["kernel"] for each in compiled]
-    assert names == ["_dense", "_dense", "_merge", "_sparse", "_scores", "_scores", "_write"]
+    assert names == ["_dense", "_dense", "_merge", "_sparse", "_blocks", "_scores", "_scores", "_write"]
     assert all(each["shared"] <= SHARED_MEMORY for each in compiled), compiled
     # All but decoding, which has too few rows, and what multiplies nothing.
-    assert [each["wgmma"] for each in compiled] == [True, False, False, True, True, True, False]
+    assert [each["wgmma"] for each in compiled] == [True, False, False, True, True, True, True, False]
 
 
 if __name__ == "__main__":

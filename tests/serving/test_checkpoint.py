@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from engines import edit_json, user
-from longread.kernels import Budgets
+from longread.kernels import Adaptive, Budgets, Sparsity
 from longread.serving import hardware
 from longread.serving.chat_tokenizer import ChatTokenizer
 from longread.serving.checkpoint import budgets_of, declared_sampling, load_config, spec_of, stop_ids, window_of
@@ -123,23 +123,27 @@ class TestTaken:
     def test_budgets_come_with_the_checkpoint(self, copy: Path) -> None:
         dual_chunk = {"chunk_size": 2048, "local_size": 128, "sparse_attention_threshold": 500}
         edit_json(copy / "config.json", dual_chunk_attention_config=dual_chunk)
-        assert budgets_of(copy, load_config(copy)) is None
+        assert budgets_of(copy, load_config(copy), "cuda") is None
         edit_json(copy / "config.json", dual_chunk_attention_config={**dual_chunk, "sparse_attention_enabled": True})
-        assert budgets_of(copy, load_config(copy)).layers[2].slash == (6096,) * 4  # type: ignore[union-attr]
+        for device, layer in (
+            ("cuda", Sparsity.uniform(4, vertical=1000, slash=6096)),
+            ("cpu", Adaptive.uniform(4, 0.97)),
+        ):
+            assert budgets_of(copy, load_config(copy), device) == Budgets((layer,) * 3, threshold=500)
         edit_json(copy / "config.json", dual_chunk_attention_config=dual_chunk)
         Budgets.uniform(2, 4, vertical=40, slash=200).write(copy / "sparse_attention_config.json")
         with pytest.raises(ModelUnusable, match="is for 2 layers of 4 heads; the model has 3 of 4"):
-            budgets_of(copy, load_config(copy))
+            budgets_of(copy, load_config(copy), "cuda")
         Budgets.uniform(3, 4, vertical=40, slash=200).write(copy / "sparse_attention_config.json")
-        found = budgets_of(copy, load_config(copy))
+        found = budgets_of(copy, load_config(copy), "cuda")
         assert found is not None
-        assert (found.threshold, found.layers[1].vertical) == (500, (40,) * 4)
+        assert found == Budgets.uniform(3, 4, vertical=40, slash=200, threshold=500)
         edit_json(copy / "config.json", dual_chunk_attention_config={**dual_chunk, "sparse_attention_enabled": False})
-        assert budgets_of(copy, load_config(copy)) is None
+        assert budgets_of(copy, load_config(copy), "cuda") is None
         (copy / "sparse_attention_config.json").write_text("{}")
         edit_json(copy / "config.json", dual_chunk_attention_config=dual_chunk)
         with pytest.raises(ModelUnusable, match=r"sparse_attention_config\.json is not a list over layers"):
-            budgets_of(copy, load_config(copy))
+            budgets_of(copy, load_config(copy), "cuda")
 
     def test_sampling_is_the_authors(self) -> None:
         def generation(**values: Any) -> Any:

@@ -9,7 +9,7 @@ import torch
 from transformers import AutoModelForCausalLM, DynamicCache
 
 from engines import finish_of, text_of, user
-from longread.kernels import Budgets, DCASpec
+from longread.kernels import Adaptive, Budgets, DCASpec, Sparsity
 from longread.serving.embedded import Engine
 from longread.serving.vllm_plugin.settings import Settings
 from vllm_engines import (
@@ -86,13 +86,18 @@ def test_other_families_that_carry_the_config(
         assert answer["cached"] == 0
 
 
+@pytest.mark.parametrize(
+    "budgets",
+    [Budgets.uniform(3, 4, vertical=40, slash=110), Budgets.adaptive(3, 4, 0.3, query_block=128)],
+    ids=["vertical-slash", "adaptive"],
+)
 def test_long_chunks_are_sparse_where_the_checkpoint_has_budgets(
-    vllm: Vllm, tiny_models: dict[str, Path], tmp_path: Path
+    vllm: Vllm, tiny_models: dict[str, Path], tmp_path: Path, budgets: Budgets
 ) -> None:
     """And a short question after a long cached prefix is dense."""
     dual_chunk = {**DCA, "sparse_attention_threshold": 512}
     folder = checkpoint(tiny_models["qwen2"], tmp_path / "sparse", dual_chunk_attention_config=dual_chunk)
-    Budgets.uniform(3, 4, vertical=40, slash=110).write(folder / "sparse_attention_config.json")
+    budgets.write(folder / "sparse_attention_config.json")
     ids = words(1500)
     follow_up, cached = [*ids, *words(20, seed=1)], 1500 // 128 * 128
     # Qwen's own command line, but for the GPUs and the length.
@@ -213,16 +218,18 @@ class Config:
 
 
 def test_settings_follow_the_checkpoint_and_then_the_user() -> None:
-    assert Settings.of(Config(), {}).budgets is None
-    asked = Settings.of(Config(), {"longread": {"sparse": True, "sparse_threshold": 99}})
+    assert Settings.of(Config(), {}, "cpu").budgets is None
+    asked = Settings.of(Config(), {"longread": {"sparse": True, "sparse_threshold": 99}}, "cpu")
     assert asked.budgets is not None
-    assert (asked.budgets.threshold, asked.budgets.layers[1].vertical) == (99, (1000,) * 4)
+    assert (asked.budgets.threshold, asked.budgets.layers[1]) == (99, Adaptive.uniform(4, 0.97))
+    on_gpu = Settings.of(Config(), {"longread": {"sparse": True}}, "cuda")
+    assert on_gpu.budgets.layers[1] == Sparsity.uniform(4, vertical=1000, slash=6096)  # type: ignore[union-attr]
     assert asked.of_rank(1, 2).budgets.layers[0].heads == 2  # type: ignore[union-attr]
     enabled = Config(sparse_attention_enabled=True)
-    assert Settings.of(enabled, {"longread": {"sparse": False}}).budgets is None
+    assert Settings.of(enabled, {"longread": {"sparse": False}}, "cpu").budgets is None
     beyond = Config(original_max_position_embeddings=256)
-    assert Settings.of(beyond, {}).spec.temperature == "query"
-    assert Settings.of(beyond, {"longread": {"temperature": "none"}}).spec.temperature == "none"
+    assert Settings.of(beyond, {}, "cpu").spec.temperature == "query"
+    assert Settings.of(beyond, {"longread": {"temperature": "none"}}, "cpu").spec.temperature == "none"
 
 
 @pytest.mark.parametrize(
@@ -235,11 +242,11 @@ def test_settings_follow_the_checkpoint_and_then_the_user() -> None:
 )
 def test_settings_that_are_none(asked: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message.replace(".", r"\.")):
-        Settings.of(Config(), {"longread": asked})
+        Settings.of(Config(), {"longread": asked}, "cpu")
 
 
 def test_the_log_line_says_what_runs() -> None:
-    found = Settings.of(Config(sparse_attention_enabled=True), {})
+    found = Settings.of(Config(sparse_attention_enabled=True), {}, "cpu")
     assert found.describe(4096) == (
         "Dual Chunk Attention, chunk 256 and local 64; sparse prefill of prompts above 32,768 tokens; up to 4,096 "
         "tokens a step; temperature none"

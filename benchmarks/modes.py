@@ -1,0 +1,200 @@
+"""What each way of attending costs and gains in answers: RoPE, DCA, sparse DCA, and DCA with each temperature.
+
+    python benchmarks/modes.py [--longest N] [--minutes N] [--show]
+
+The default model, trained on 8,192 tokens, reads texts full of facts and is asked for them at 4K to 32K tokens: whether
+greedy decoding would give the answer, and how likely the right answer is to it. Every mode is asked the same, so modes
+are compared question by question. A row is kept in benchmarks/results/modes.jsonl as soon as it is there: the script
+can be interrupted, and goes on where it was.
+"""
+
+import argparse
+import json
+import time
+from dataclasses import replace
+from typing import Any
+
+import haystacks
+import modes_shown
+import report
+import torch
+from haystacks import Haystack, paragraphs
+from reading import CHUNK, LOCAL, WINDOW, Reader, load, spec_of, uniform
+
+from longread.kernels import Budgets, DCASpec, patch
+from longread.kernels.calibrate import calibrate
+
+Loss = tuple[int, int, float]
+PATH = report.RESULTS / "modes.jsonl"
+BUDGETS = report.RESULTS / "modes_budgets.json"
+QUESTIONS = 24
+"""At each length of each haystack."""
+FIXED = {"vertical": 300, "slash": 400}
+CALIBRATED = 16384
+"""Tokens of the novel by which the budgets are refined, which is none that is asked about."""
+MODES = tuple(modes_shown.LABELS)
+SHARED = WINDOW - LOCAL
+"""Tokens that all modes but "prompt" read alike: the first chunk of DCA, and dense."""
+ORDER = (
+    ("niah_multikey_1", 1), ("kv", 1), ("passkey", 0), ("niah_multikey_2", 1), ("passkey", 1), ("niah_multikey_1", 2),
+    ("passkey", 2), ("kv", 2), ("passkey", 3), ("niah_multikey_2", 2), *(("passkey", seed) for seed in range(4, 8)),
+    ("vt", 1),
+)  # fmt: skip
+"""(task, seed) of the haystacks."""
+LIMITS = {"vt": ("dca",)}
+"""Tasks that are beyond the model at its own window are asked there only."""
+FEWER = {"prompt": ("niah_multikey_1", "kv")}
+"""A mode that has to read each length from its beginning is asked less."""
+
+
+class Experiment:
+    """The model, and the rows so far."""
+
+    def __init__(self, longest: int, minutes: float) -> None:
+        self.longest, self.until = longest, time.monotonic() + 60 * minutes
+        self.model, self.encode = load()
+        self.rows = rows()
+
+    def run(self) -> None:
+        """Whatever is missing, one haystack after another: all modes begin with what was read of it densely."""
+        for task, seed in ORDER:
+            wanted = {mode: self.missing(task, seed, mode) for mode in MODES}
+            if not any(wanted.values()):
+                continue
+            haystack = haystacks.MAKERS[task](
+                seed, max(max(lengths, default=0) for lengths in wanted.values()), self.encode
+            )
+            base = self.reader("dca", SHARED)
+            first = self.read_to(base, haystack, SHARED)
+            for mode, lengths in wanted.items():
+                # Every K depends on the prompt's length: nothing can be read on from.
+                for group in [[length] for length in lengths] if mode == "prompt" else [lengths] if lengths else []:
+                    if time.monotonic() > self.until:
+                        return
+                    self.read(haystack, seed, mode, group, base, first)
+
+    def missing(self, task: str, seed: int, mode: str) -> list[int]:
+        """Lengths where this mode can differ from DCA, and of which there is no row."""
+        same = 0 if mode == "dca" else WINDOW - 1 if mode == "rope" else WINDOW
+        longest = WINDOW if task in LIMITS else self.longest
+        if mode not in LIMITS.get(task, MODES) or task not in FEWER.get(mode, haystacks.MAKERS):
+            return []
+        return [
+            length
+            for length in modes_shown.LENGTHS
+            if same < length <= longest and (task, seed, mode, length) not in self.rows
+        ]
+
+    def reader(self, mode: str, room: int) -> Reader:
+        return Reader(self.model, self.spec(mode, room), self.budgets(mode), room=room + CHUNK)
+
+    def read(
+        self, haystack: Haystack, seed: int, mode: str, lengths: list[int], base: Reader, first: list[Loss]
+    ) -> None:
+        """Read up to each length in turn, and ask there."""
+        reader, losses = self.reader(mode, haystack.cut(lengths[-1])), []
+        for length in lengths:
+            seconds, end = time.monotonic(), haystack.cut(length)
+            if mode != "prompt" and reader.length < SHARED:
+                reader.take(base, min(end, SHARED))
+                losses = list(first)
+            losses += self.read_to(reader, haystack, end)
+            asked = haystack.asked(length, QUESTIONS)
+            answers = [reader.tells(fact.question, fact.answer) for fact in asked]
+            self.keep(
+                {
+                    "task": haystack.task,
+                    "seed": seed,
+                    "mode": mode,
+                    "length": length,
+                    "right": [round(float(right.double().mean()), 4) for right, _ in answers],
+                    "log_probability": [round(float(likely.mean()), 4) for _, likely in answers],
+                    "depth": [round(fact.start / end, 4) for fact in asked],
+                    "losses": losses if end > SHARED else [],
+                    "seconds": round(time.monotonic() - seconds),
+                }
+            )
+
+    def read_to(self, reader: Reader, haystack: Haystack, end: int) -> list[Loss]:
+        """-> of each chunk: where it ends, its tokens, and their mean loss"""
+        losses = []
+        while reader.length < end:
+            start = reader.length
+            stop = min(start + CHUNK, end, SHARED if start < SHARED else end)  # the same chunks in every mode
+            hidden = reader.read(haystack.tokens[start:stop])
+            loss = reader.losses(hidden[:-1], haystack.tokens[start + 1 : stop])
+            losses.append((stop, stop - start - 1, round(float(loss.double().mean()), 4)))
+        return losses
+
+    def spec(self, mode: str, length: int) -> DCASpec:
+        if mode == "rope":
+            return spec_of(self.model, "rope")
+        spec = spec_of(self.model, "dca")
+        if mode != "prompt":
+            return replace(spec, temperature="query") if mode == "query" else spec
+        # One factor for all queries, which a reader that knows only what it has read so far could not tell.
+        whole = replace(spec, temperature="prompt")
+        return replace(spec, softmax_scale=float(whole.scales(torch.zeros(1, dtype=torch.long), length)[0]))
+
+    def budgets(self, mode: str) -> Budgets | None:
+        if mode not in ("sparse", "refined"):
+            return None
+        fixed = uniform(self.model, **FIXED)
+        if mode == "sparse":
+            return fixed
+        if not BUDGETS.exists():
+            text = self.encode("".join(paragraphs("MANSFIELD PARK"))[: 6 * CALIBRATED])[:CALIBRATED]
+            patch(self.model, spec_of(self.model, "dca"), fixed)
+            found, history = calibrate(self.model, [text], chunk=CHUNK, rounds=2)
+            found.write(BUDGETS)
+            print([(recall.mean, float(recall.density.mean())) for recall in history], flush=True)
+        return Budgets.read(BUDGETS, threshold=WINDOW)
+
+    def keep(self, row: dict[str, Any]) -> None:
+        self.rows[key(row)] = row
+        new = not PATH.exists()
+        with PATH.open("a", encoding="utf-8") as file:
+            if new:
+                file.write(json.dumps({"settings": settings(), "machine": report.machine("torch", "transformers")}))
+                file.write("\n")
+            file.write(json.dumps(row) + "\n")
+        count = max(len(row["right"]), 1)
+        means = (sum(row[name]) / count for name in ("right", "log_probability"))
+        print(*key(row), count, *(f"{mean:.3f}" for mean in means), row["seconds"], "s", flush=True)
+
+
+def key(row: dict[str, Any]) -> tuple[str, int, str, int]:
+    return row["task"], row["seed"], row["mode"], row["length"]
+
+
+def settings() -> dict[str, Any]:
+    return {"chunk": CHUNK, "fixed": FIXED, "calibrated": CALIBRATED, "questions": QUESTIONS}
+
+
+def rows() -> dict[tuple[str, int, str, int], dict[str, Any]]:
+    """The rows so far.
+
+    Raises:
+        SystemExit: they are of other settings.
+    """
+    if not PATH.exists():
+        return {}
+    first, *others = map(json.loads, PATH.read_text(encoding="utf-8").splitlines())
+    if first["settings"] != settings():
+        raise SystemExit(f"{PATH} was measured with other settings: {first['settings']}. Move it away to begin anew")
+    return {key(row): row for row in others}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--longest", type=int, default=max(modes_shown.LENGTHS), help="ask no longer prompts than this")
+    parser.add_argument("--minutes", type=float, default=6000, help="begin nothing new after so many")
+    parser.add_argument("--show", action="store_true", help="only print the tables and draw the picture")
+    asked = parser.parse_args()
+    if not asked.show:
+        Experiment(asked.longest, asked.minutes).run()
+    modes_shown.show(rows())
+
+
+if __name__ == "__main__":
+    main()

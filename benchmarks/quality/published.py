@@ -1,0 +1,194 @@
+"""Benchmarks that are data: LV-Eval, LongBench-Chat, NoLiMa and HELMET, read in the form they are published in.
+
+No prompt is cut, as some of their own scripts do: a sample longer than the length asked for is left out.
+"""
+
+import json
+import random
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from .errors import QualityError
+from .fit import largest
+from .sample import Sample, Wish
+
+LVEVAL = (
+    "a file such as factrecall_en_16k.jsonl, out of the archives at huggingface.co/datasets/Infinigence/LVEval/resolve/"
+    "main/NAME.zip"
+)
+LONGBENCH_CHAT = (
+    "the folder LongBench_Chat of github.com/THUDM/LongAlign, with test_cases.json, few_shots.json and prompt_fs.txt"
+)
+NOLIMA = (
+    "a folder with needle_set.json and *.txt books, out of needlesets and haystack/rand_shuffle as "
+    "data/download_NoLiMa_data.sh of github.com/adobe-research/NoLiMa fetches them"
+)
+HELMET = "a .jsonl of json_kv or the kilt sets, as scripts/download_data.sh of github.com/princeton-nlp/HELMET fetches"
+
+_LVEVAL_ONE = "Questions and answers are only relevant to {which}. "
+_LVEVAL_ONLY = "Only give me the answer and do not output any other explanation and evidence.\n\n"
+
+
+def _lveval_frame(dataset: str) -> tuple[str, str]:
+    """What comes before and after the article in LV-Eval's English prompts."""
+    if dataset.startswith("factrecall"):
+        ask = "Please answer the following questions based on the {which} article.\n\n"
+        before, after = ask.format(which="given") + "Article: ", "\n\n" + ask.format(which="above")
+        return before, after + "Question: {input}\nAnswer:"
+    hops = dataset.startswith("hotpotwikiqa")
+    which = _LVEVAL_ONE.format(which="some passages" if hops else "one passage") + _LVEVAL_ONLY
+    before = "Answer the question" if hops else "Please answer the following question"
+    after = "\n\nPlease answer the following question based on the above passages. " + which
+    return f"{before} based on the given passages. {which}Article: ", after + "Question: {input}\nAnswer:"
+
+
+def lveval(task: str, wish: Wish) -> Iterator[Sample]:
+    """One of LV-Eval's English files, scored by F1 where enough of the answer's keywords are there.
+
+    Raises:
+        QualityError: a Chinese one, whose score needs another language's words.
+    """
+    assert wish.data is not None
+    rows = _lines(wish.data, "LV-Eval", "input", "context", "answers", "dataset", "language")
+    if any(row["language"] != "en" for row in rows):
+        raise QualityError(f"{wish.data} is Chinese, and only LV-Eval's English files can be scored here.")
+    for index, row in enumerate(rows):
+        before, after = _lveval_frame(row["dataset"])
+        fact = row["dataset"].startswith("factrecall")
+        yield from _fitting(wish, Sample(
+            task=task, seed=wish.seed, index=index, length=wish.length, context=before + row["context"],
+            question=after.format(input=row["input"]), answers=tuple(row["answers"][:1]), metric="lveval_f1",
+            answer_tokens=16 if fact else 64,
+            facts={"keywords": "" if fact else row.get("answer_keywords") or ""},
+        ))  # fmt: skip
+
+
+def longbench_chat(task: str, wish: Wish) -> Iterator[Sample]:
+    """LongBench-Chat, which a model judges: with a judge, an answer is worth its rating from 1 to 10, over 10."""
+    assert wish.data is not None
+    cases = _json(wish.data / "test_cases.json", LONGBENCH_CHAT)
+    shots = _json(wish.data / "few_shots.json", LONGBENCH_CHAT)
+    template = (wish.data / "prompt_fs.txt").read_text(encoding="utf-8")
+    try:
+        for index, case in enumerate(cases):
+            rated = [part for shot in shots[case["idx"] - 1] for part in (shot["answer"], shot["score"])]
+            judge = template.format(case["query"], case["answer"], *rated, "{answer}")
+            yield from _fitting(wish, Sample(
+                task=task, seed=wish.seed, index=index, length=wish.length, context="", question=case["prompt"],
+                answers=(case["answer"],), metric="judged", answer_tokens=1024, facts={"judge": judge},
+            ))  # fmt: skip
+    except (KeyError, IndexError, TypeError) as error:
+        raise QualityError(f"{wish.data} is not LongBench_Chat: {error!r}. It is {LONGBENCH_CHAT}.") from None
+
+
+_NOLIMA_HEAD = "This is a part of a book:\n\n"
+_NOLIMA_TAIL = (
+    "\n\nAnswer the question by what this part of the book says or lets conclude. Give the answer alone, without "
+    "reasons.\n\nQuestion: {question}"
+)
+
+
+def nolima(task: str, wish: Wish) -> Iterator[Sample]:
+    """NoLiMa's needles in its books, at `wish.depths`. Sets without a template of their own are asked in our words."""
+    assert wish.data is not None
+    books = sorted(wish.data.glob("*.txt"))
+    if not books:
+        raise QualityError(f"{wish.data} has no books: NoLiMa needs {NOLIMA}.")
+    chance, tests = random.Random(wish.seed), []
+    for entry in _json(wish.data / "needle_set.json", NOLIMA):
+        for question in entry["questions"].values():
+            tests += [(entry, question, test) for test in entry["tests"].values()]
+    for index in range(wish.samples):
+        entry, question, test = tests[index % len(tests)]
+        character = chance.choice(entry.get("character_set") or [""])
+        needle, asked = (_filled(text, test["input_args"], character) for text in (entry["needle"], question))
+        before, after = _template(entry)
+        book = books[index % len(books)].read_text(encoding="utf-8").splitlines(keepends=True)
+        around = wish.count(before + needle + after.format(question=asked)) + 64
+        lines = largest(lambda lines, book=book: wish.count("".join(book[:lines])), wish.room - around, task)
+        depth = wish.depths[index % len(wish.depths)]
+        place = round(depth * min(lines, len(book)))
+        text = "".join(book[:place]) + needle + "\n" + "".join(book[place:lines])
+        yield Sample(
+            task=task, seed=wish.seed, index=index, length=wish.length, depth=depth, context=before + text,
+            question=after.format(question=asked), answers=tuple(test.get("gold_answers") or (character,)),
+            metric="contains", answer_tokens=64,
+        )  # fmt: skip
+
+
+def _filled(text: str, arguments: list[str], character: str) -> str:
+    for number, argument in enumerate(arguments, 1):
+        text = text.replace(f"{{{number}}}", argument)
+    return text.replace("{CHAR}", character)
+
+
+def _template(entry: dict[str, Any]) -> tuple[str, str]:
+    template = entry.get("task_template")
+    if not template:
+        return _NOLIMA_HEAD, _NOLIMA_TAIL
+    before, _, after = template.partition("{haystack}")
+    return before, after
+
+
+def helmet(task: str, wish: Wish) -> Iterator[Sample]:
+    """HELMET's json_kv, or one of its sets of questions with passages, without demonstrations; scored by whether the
+    answer has the expected string."""
+    assert wish.data is not None
+    for index, row in enumerate(_lines(wish.data, "HELMET", "question")):
+        if "ctxs" in row:
+            passages = "\n\n".join(f"Document (Title: {one['title']}): {one['text']}" for one in row["ctxs"])
+            before = (
+                "Use the given documents to write a concise and short answer to the question. Write your answer in the "
+                "following format:\nAnswer: [answer]\n\n"
+            )
+            context, question, prefix = before + passages, f"\n\nQuestion: {row['question']}", "\nAnswer:"
+            answers = row["answers"]
+        elif "context" in row and "answer" in row:
+            context = row["context"]
+            question = "\n\nExtract the value corresponding to the specified key in the JSON object below.\n\n"
+            question, prefix = f"{question}Key: {row['question']}", "\nCorresponding value:"
+            answers = row["answer"]
+        else:
+            raise QualityError(f"{wish.data}, line {index + 1}: neither ctxs nor context and answer. Give {HELMET}.")
+        yield from _fitting(wish, Sample(
+            task=task, seed=wish.seed, index=index, length=wish.length, context=context, question=question,
+            prefix=prefix, answers=(answers,) if isinstance(answers, str) else tuple(answers),
+            metric="substring_exact_match", answer_tokens=100 if "context" in row else 20,
+        ))  # fmt: skip
+
+
+def _fitting(wish: Wish, sample: Sample) -> Iterator[Sample]:
+    if sample.index < wish.samples and wish.count(sample.prompt) + sample.answer_tokens <= wish.room:
+        yield sample
+
+
+def _lines(path: Path, what: str, *fields: str) -> list[dict[str, Any]]:
+    rows = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+            missing = [field for field in fields if field not in row]
+        except (ValueError, TypeError):
+            raise QualityError(f"{path}, line {number}: not JSON, so not {what}'s.") from None
+        if missing:
+            raise QualityError(f"{path}, line {number}: {what}'s samples have {missing[0]!r}, and this has not.")
+        rows.append(row)
+    return rows
+
+
+def _json(path: Path, what: str) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise QualityError(f"{path} cannot be read ({error}). Give {what}.") from None
+
+
+def rating(judged: str) -> float | None:
+    """What LongBench-Chat's judge said, from 0 to 1; None if it gave no rating."""
+    found = re.findall(r"\[\[([^\]]+)\]\]", judged)
+    number = re.search(r"\d+(?:\.\d+)?", found[-1]) if found else None
+    return float(number[0]) / 10 if number else None

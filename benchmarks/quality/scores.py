@@ -1,0 +1,131 @@
+"""What an answer is worth: from 0 to 1, by each benchmark's own rule."""
+
+import re
+import string
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from .sample import Sample
+
+Metric = Callable[[str, tuple[str, ...], Mapping[str, Any]], float]
+"""(answer, expected, facts) -> from 0 to 1."""
+QuoteCheck = Callable[[str, str, int, str], bool]
+"""(answer, document, page, text of the page) -> whether a quote in the answer stands word for word on that page."""
+
+
+def score(sample: Sample, answer: str, quoted: QuoteCheck) -> tuple[float, dict[str, float]]:
+    """What the answer to a sample is worth, and of what that is made up, if of several things."""
+    if sample.metric == "cited":
+        parts = cited(answer, sample.answers, sample.facts, quoted)
+        return sum(parts.values()) / len(parts), parts
+    return METRICS[sample.metric](answer, sample.answers, sample.facts), {}
+
+
+def cited(answer: str, expected: tuple[str, ...], facts: Mapping[str, Any], quoted: QuoteCheck) -> dict[str, float]:
+    """Ours: the word before the quote (which has it, too), the page, and the quote."""
+    document, page = facts["document"], facts["page"]
+    before = re.split(r'["“]', answer, maxsplit=1)[0] or answer.strip('"“” ').split('"')[0]
+    return {
+        "answer": float(re.search(rf"\b{re.escape(expected[0])}\b", before, re.IGNORECASE) is not None),
+        "page": float(f"[{document}:{page}]" in answer),
+        "quote": float(quoted(answer, document, page, facts["text"])),
+    }
+
+
+def _printable(answer: str) -> str:
+    """As RULER takes an answer: stripped, control characters as newlines."""
+    return re.sub(r"[\x00-\x1f]", "\n", answer.strip()).strip()
+
+
+def string_match_all(answer: str, expected: tuple[str, ...], facts: Mapping[str, Any]) -> float:
+    """RULER: the share of the expected strings that occur in the answer, whatever their case."""
+    said = _printable(answer).lower()
+    return sum(one.lower() in said for one in expected) / len(expected)
+
+
+def string_match_part(answer: str, expected: tuple[str, ...], facts: Mapping[str, Any]) -> float:
+    """RULER, for questions about documents: whether any of the expected strings occurs in the answer."""
+    said = _printable(answer).lower()
+    return float(any(one.lower() in said for one in expected))
+
+
+def first_number(answer: str, expected: tuple[str, ...], facts: Mapping[str, Any]) -> float:
+    """InfiniteBench, for pass keys: whether the first digits of the answer are the number."""
+    found = re.search(r"[0-9]+", answer)
+    return float(found is not None and found[0] == expected[0])
+
+
+def infinitebench_kv(answer: str, expected: tuple[str, ...], facts: Mapping[str, Any]) -> float:
+    """Whether the value is a word of the answer, between spaces or punctuation."""
+    return float(expected[0] in re.sub(r"[\n:\"'.,?!{}]", " ", answer).split())
+
+
+def infinitebench_find(answer: str, expected: tuple[str, ...], facts: Mapping[str, Any]) -> float:
+    """Whether the first number is the one: cut to a whole one where a whole one is expected."""
+    found = re.search(r"\d+\.\d+|\d+", answer)
+    if found is None:
+        return 0.0
+    if "." in expected[0]:
+        return float(float(found[0]) == float(expected[0]))
+    return float("." not in found[0] and int(found[0]) == int(expected[0]))
+
+
+def infinitebench_code(answer: str, expected: tuple[str, ...], facts: Mapping[str, Any]) -> float:
+    """Whether the last word is the number."""
+    words = re.sub(r"[\n.`'\":]", " ", answer).split()
+    return float(
+        bool(words) and re.fullmatch(r"[+-]?\d+", words[-1]) is not None and int(words[-1]) == int(expected[0])
+    )
+
+
+def contains(answer: str, expected: tuple[str, ...], facts: Mapping[str, Any]) -> float:
+    """NoLiMa: whether one of the expected strings is in the answer."""
+    return float(any(one in answer for one in expected))
+
+
+def substring_exact_match(answer: str, expected: tuple[str, ...], facts: Mapping[str, Any]) -> float:
+    """HELMET: whether one of them is in the answer, without case, punctuation and articles."""
+    said = normalized(answer)
+    return float(any(normalized(one) in said for one in expected))
+
+
+def lveval_f1(answer: str, expected: tuple[str, ...], facts: Mapping[str, Any]) -> float:
+    """LV-Eval: F1 of the words, or 0 where less than a fifth of the keywords is in the answer."""
+    said, wanted = normalized(answer).split(), normalized(expected[0]).split()
+    if keywords := normalized(facts["keywords"]).split():
+        common = Counter(said) & Counter(keywords)
+        if sum(count for word, count in common.items() if word not in _UNTELLING) / len(keywords) < 0.2:
+            return 0.0
+    same = (Counter(said) & Counter(wanted)).total()
+    return 2 * same / (len(said) + len(wanted)) if same else 0.0
+
+
+_UNTELLING = frozenset(
+    re.findall(
+        r"\w+",
+        "and to of in her was with for it from is that his he by she they or at because be on are their what as had "
+        "were about being this who but have has when which does",
+    )
+)
+"""Words that do not count as found keywords in LV-Eval."""
+
+
+def normalized(text: str) -> str:
+    """Lower case, without punctuation, articles and surplus white space: SQuAD's way of comparing answers."""
+    bare = "".join(character for character in text.lower() if character not in string.punctuation)
+    return " ".join(re.sub(r"\b(a|an|the)\b", " ", bare).split())
+
+
+METRICS: dict[str, Metric] = {
+    "string_match_all": string_match_all,
+    "string_match_part": string_match_part,
+    "first_number": first_number,
+    "infinitebench_kv": infinitebench_kv,
+    "infinitebench_find": infinitebench_find,
+    "infinitebench_code": infinitebench_code,
+    "contains": contains,
+    "substring_exact_match": substring_exact_match,
+    "lveval_f1": lveval_f1,
+}
+"""All but `cited`, which needs quotes looked up, and `judged`, which needs a model."""

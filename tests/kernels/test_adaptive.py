@@ -1,0 +1,224 @@
+"""Adaptive sparsity: what is chosen, and every implementation against the oracle."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+pytest.importorskip("triton")
+
+from longread.kernels import Adaptive, Budgets, DCASpec, KernelError, Sparsity, attend, dca_prefill, reference
+from longread.kernels.adaptive import LOCAL, SINK, BlockSelection, block_density, choose_blocks, witnesses
+from longread.kernels.calibrate import Recall, refine
+from longread.kernels.ops import Implementation, observe, select, sparse_lse
+
+NO_SHRINKING = (Phase.explicit, Phase.reuse, Phase.generate)
+SPEC = DCASpec(32, 10_000.0, chunk_size=96, local_size=32)
+
+
+def patterns(heads: int, query_blocks: tuple[int, ...], key_blocks: tuple[int, ...]) -> st.SearchStrategy[Adaptive]:
+    return st.builds(
+        Adaptive,
+        st.tuples(*[st.sampled_from((0.2, 0.6, 0.9, 1.0))] * heads),
+        witnesses=st.sampled_from((1, 3, 16)),
+        query_block=st.sampled_from(query_blocks),
+        key_block=st.sampled_from(key_blocks),
+    )
+
+
+def agree(made: Any, pattern: Adaptive, implementation: Implementation, **options: Any) -> None:
+    out, lse = made.poisoned()
+    start, length = made.starts[0], made.lengths[0]
+    expected, log_sum = reference.attention(
+        made.q[0], made.k[0], made.v[0], made.spec, start=start, sparsity=pattern, prompt_tokens=length + 7
+    )
+    found, sums = dca_prefill(
+        made.queries, made.kv, made.batch, made.spec, sparsity=pattern, out=out, return_lse=True,
+        implementation=implementation, **options,
+    )  # fmt: skip
+    assert found is out
+    assert not lse.isfinite().any()
+    torch.testing.assert_close(out.cpu().double(), expected, atol=2e-5, rtol=2e-5)
+    torch.testing.assert_close(sums.cpu().double(), log_sum, atol=2e-5, rtol=2e-5)
+
+
+@settings(max_examples=40, deadline=None, phases=NO_SHRINKING, derandomize=True)
+@given(
+    start=st.integers(0, 300),
+    queries=st.integers(1, 200),
+    chunk=st.sampled_from([96, 96, 101, None]),
+    temperature=st.sampled_from(["none", "query", "prompt"]),
+    group=st.sampled_from([1, 3]),
+    q_rotated=st.booleans(),
+    page_size=st.sampled_from([16, 48, None]),
+    layout=st.sampled_from(["split", "interleaved", "pairs"]),
+    pattern=patterns(6, (16, 32, 64), (1, 1, 16)),
+)
+def test_on_the_cpu_it_is_the_oracle(
+    problem: Callable[..., Any], start, queries, chunk, temperature, group, q_rotated, page_size, layout, pattern
+) -> None:
+    spec = DCASpec(32, 10_000.0, None, chunk, 32 if chunk else 0, 40, temperature)
+    made = problem(
+        spec, [(start, queries)], heads=6, group=group, page_size=page_size or 16, one_page=page_size is None,
+        layout=layout, q_rotated=q_rotated, seed=queries,
+    )  # fmt: skip
+    agree(made, pattern, "cpu", q_rotated=q_rotated)
+
+
+@settings(max_examples=10, deadline=None, phases=NO_SHRINKING, derandomize=True)
+@given(
+    start=st.integers(0, 250),
+    queries=st.integers(1, 60),
+    chunked=st.sampled_from([True, True, False]),
+    temperature=st.sampled_from(["none", "query", "prompt"]),
+    q_rotated=st.booleans(),
+    page_size=st.sampled_from([16, 48, 64, None]),
+    pattern=patterns(3, (16, 32), (16,)),
+)
+def test_in_triton_it_is_the_oracle(
+    problem: Callable[..., Any], start, queries, chunked, temperature, q_rotated, page_size, pattern
+) -> None:
+    spec = DCASpec(32, 10_000.0, None, 96 if chunked else None, 32, 40, temperature)
+    made = problem(
+        spec, [(start, queries)], heads=3, group=3, page_size=page_size or 16, one_page=page_size is None,
+        q_rotated=q_rotated, seed=queries,
+    )  # fmt: skip
+    agree(made, pattern, "triton", q_rotated=q_rotated)
+
+
+@pytest.mark.parametrize(
+    ("chunk", "pattern", "message"),
+    [
+        (96, Adaptive.uniform(2, 0.9, query_block=64, key_block=1), "query_block is 64 and key_block 1"),
+        (100, Adaptive.uniform(2, 0.9, query_block=32, key_block=16), "chunks have 68 tokens, which blocks of 32 do"),
+    ],
+)
+def test_blocks_that_are_no_tiles(problem: Callable[..., Any], chunk: int, pattern: Adaptive, message: str) -> None:
+    made = problem(DCASpec(32, 10_000.0, chunk_size=chunk, local_size=32), [(100, 40)])
+    with pytest.raises(KernelError, match=message):
+        dca_prefill(made.queries, made.kv, made.batch, made.spec, sparsity=pattern, implementation="triton")
+
+
+@pytest.mark.parametrize("key_block", [1, 16])
+@pytest.mark.parametrize("chunk", [96, 101, None])
+def test_with_everything_kept_it_is_dense(chunk: int | None, key_block: int) -> None:
+    torch.manual_seed(0)
+    spec = DCASpec(32, 10_000.0, chunk_size=chunk, local_size=32 if chunk else 0)
+    q, k, v = torch.randn(170, 4, 32), torch.randn(330, 2, 32), torch.randn(330, 2, 32)
+    everything = Adaptive.uniform(4, 1.0, query_block=64, key_block=key_block)
+    sparse = attend(q, k, v, spec, start=160, sparsity=everything)
+    for one, other in zip(sparse, attend(q, k, v, spec, start=160), strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=2e-6)
+
+
+@given(st.lists(st.integers(1, 4), min_size=1, max_size=5))
+@settings(max_examples=10, deadline=None, derandomize=True)
+def test_chunks_of_whole_query_blocks_give_what_one_shot_gives(chunks: list[int]) -> None:
+    """A choice depends on nothing but the queries of its block and the keys before: prefixes may be cached."""
+    torch.manual_seed(0)
+    pattern, n = Adaptive.uniform(4, 0.6, query_block=32), 32 * sum(chunks)
+    q, k, v = 2 * torch.randn(n, 4, 32), torch.randn(n, 2, 32), torch.randn(n, 2, 32)
+    whole, _ = attend(q, k, v, SPEC, sparsity=pattern)
+    at = 0
+    for blocks in chunks:
+        end = at + 32 * blocks
+        part, _ = attend(q[at:end], k[:end], v[:end], SPEC, start=at, sparsity=pattern)
+        torch.testing.assert_close(part, whole[at:end], rtol=0, atol=2e-6)
+        at = end
+
+
+@given(st.integers(1, 500), st.integers(0, 7), st.sampled_from((1, 16)), st.floats(0.05, 0.99), st.integers(0, 1000))
+@settings(max_examples=60, deadline=None, derandomize=True)
+def test_as_few_as_have_the_share(keys: int, block: int, size: int, keep: float, seed: int) -> None:
+    torch.manual_seed(seed)
+    pattern = Adaptive.uniform(1, keep, query_block=64, key_block=size)
+    begin = torch.tensor([block * 64])
+    shares = (3 * torch.randn(1, -(-keys // size))).softmax(-1)
+    key = torch.arange(shares.shape[1]) * size
+    shares[:, key >= begin + 64] = 0
+    shares /= max(float(shares.sum()), 1e-30)
+    chosen = choose_blocks(shares, keep, begin, pattern)[0]
+    forced = ((key < SINK) | (key >= begin - LOCAL)) & (key < begin + 64)
+    assert bool(chosen[forced].all())
+    assert not chosen[key >= begin + 64].any()
+    assert float(shares[0, chosen].sum()) >= keep - 1e-5 or bool(chosen[key < begin + 64].all())
+    # The least of those chosen freely was needed, but for the half percent to which the least share is found.
+    if (free := chosen & ~forced).any():
+        least = shares[0, free].min()
+        above = forced | (shares[0] > 1.006 * least)
+        assert float(shares[0, above].sum()) < keep + 1e-5
+
+
+def test_witnesses_are_spread_over_what_there_is_of_a_block() -> None:
+    pattern = Adaptive.uniform(1, 0.9, witnesses=4, query_block=64)
+    assert witnesses(pattern, 96, 197).tolist() == [[103, 111, 119, 127], [143, 159, 175, 191], [192, 193, 194, 196]]
+    assert witnesses(pattern, 126, 127).tolist() == [[126] * 4]
+
+
+def test_recall_and_the_share_of_keys(problem: Callable[..., Any]) -> None:
+    made = problem(SPEC, [(200, 150)], heads=4, group=2)
+    pattern, table = Adaptive.uniform(4, 0.5, query_block=32, key_block=16), made.batch.block_table[0]
+    _, recall, keys = observe(made.queries, made.kv, table, 350, SPEC, pattern)
+    chosen = select(made.queries, made.kv, table, 350, SPEC, pattern)
+    assert isinstance(chosen, BlockSelection)
+    lse = sparse_lse(made.queries, made.kv, table, 350, SPEC, chosen)
+    _, full = dca_prefill(made.queries, made.kv, made.batch, SPEC, return_lse=True)
+    torch.testing.assert_close(recall, (lse - full).exp().mean(0))
+    seen = reference._chosen(chosen, torch.arange(200, 350), torch.arange(350))
+    causal = torch.arange(350) <= torch.arange(200, 350)[:, None]
+    expected = (seen & causal).sum((1, 2)) / causal.sum()
+    torch.testing.assert_close(keys, expected.double())
+    torch.testing.assert_close(block_density(chosen, length=350), keys)
+    assert 0.3 < float(keys.mean()) < 0.95
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Adaptive(()), "keep is"),
+        (lambda: Adaptive((0.5, 1.5)), "a share above 0, and at most 1"),
+        (lambda: Adaptive((0.5,), query_block=48), "query_block is 48"),
+        (lambda: Adaptive((0.5,), query_block=64, key_block=128), "key_block is 128"),
+        (lambda: Adaptive((0.5,), key_block=8), "key_block is 8"),
+        (lambda: Adaptive((0.5,), witnesses=0), "witnesses is 0"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(make: Callable[[], Adaptive], message: str) -> None:
+    with pytest.raises(KernelError, match=message):
+        make()
+
+
+# Budgets
+
+
+def test_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "sparse_attention_config.json"
+    layers = (Adaptive((0.9, 0.95, 1.0)), Sparsity((40, 50, 60), (110, 120, 130)))
+    Budgets(layers, threshold=7).write(path, recall=[[0.5, 0.25, 1], [0.5, 0.25, 1]])
+    assert '"1": ["adaptive", 0.95, 32, 1024, 1, 0.25]' in path.read_text()
+    assert Budgets.read(path, threshold=7) == Budgets(layers, threshold=7)
+    assert Budgets.read(path).of_heads(slice(1, 2)).layers[0] == Adaptive((0.95,))
+
+
+@pytest.mark.parametrize(
+    "heads",
+    [
+        '{"0": ["adaptive", 0.9, 4, 64, 1, 0], "1": ["vertical_and_slash", 40, 110, 0]}',
+        '{"0": ["adaptive", 0.9, 4, 64, 1, 0], "1": ["adaptive", 0.9, 8, 64, 1, 0]}',
+    ],
+)
+def test_a_layer_has_one_method(tmp_path: Path, heads: str) -> None:
+    (tmp_path / "file.json").write_text(f"[{heads}]")
+    with pytest.raises(KernelError, match="layer 0 has heads of different methods, witnesses or blocks"):
+        Budgets.read(tmp_path / "file.json")
+
+
+def test_heads_are_given_more_or_less_by_what_they_miss() -> None:
+    budgets = Budgets((Adaptive((0.9, 0.9, 0.9, 0.9)),))
+    recall = torch.tensor([[0.95, 0.9, 0.975, 1.0]])
+    refined = refine(Recall(budgets, recall, recall), target=0.95).layers[0]
+    assert refined == Adaptive((0.9, 0.95, 0.8, 0.5))
