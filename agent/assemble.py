@@ -205,10 +205,10 @@ def counting(settings: Settings) -> tuple[Tokenizer, int | None, bool]:
         from ..serving.checkpoint import load_config, window_of
 
         counts = ChatTokenizer(folder)
-        calls_tools = entry.tool_calls if entry else counts.knows_tools
+        calls_tools = models.calls_tools(name, template=counts.knows_tools)
         return counts, settings.window or window_of(load_config(folder)), calls_tools
     terminal.note(f"{name} is not on this machine yet: these are counts by Qwen's vocabulary")
-    return qwen(), settings.window or (entry.trained_window if entry else None), entry is None or entry.tool_calls
+    return qwen(), settings.window or (entry.trained_window if entry else None), models.calls_tools(name)
 
 
 def dry_run(

@@ -119,7 +119,7 @@ class Chat:
             self.history = list(answer.history)
             self.transcript.append((question, answer.markdown))
         elif text:
-            self.history += remembered(question, fold(pieces), whole=False)  # type: ignore[arg-type]
+            self.history += remembered(question, fold(pieces), whole=False)
             self.transcript.append((question, f"{text} …"))
 
     def _command(self, line: str) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -199,12 +200,11 @@ def ask(
             reader = assemble.reader(
                 config, file, tools=tools, more_tools=more_tools, overflow=overflow.value, **sources
             )
+            with terminal.AnswerView(markdown=sys.stdout.isatty(), text=not as_json) as view:
+                answer = reader.ask(question, schema=wanted, on_event=view)
             if as_json:
-                answer = reader.ask(question, schema=wanted)
                 print(json.dumps(assemble.as_json(reader, answer), ensure_ascii=False, indent=2))
             else:
-                with terminal.AnswerView(markdown=sys.stdout.isatty()) as view:
-                    answer = reader.ask(question, schema=wanted, on_event=view)
                 console = terminal.out if sys.stdout.isatty() else terminal.err
                 console.print(terminal.footer(answer, reader.corpus))
             if highlight:
@@ -276,6 +276,12 @@ def _config(**flags: Any) -> "Config":
 
 
 def main() -> None:
+    # Where an output is closed, the next file that is opened would get what is printed.
+    while (nowhere := os.open(os.devnull, os.O_RDWR)) < 3:
+        pass
+    os.close(nowhere)
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # what an encoding such as ASCII lacks is a "?"

@@ -1,6 +1,7 @@
 """The conversation of `agent chat` on disk: which one is gone on with, and how each question gets there."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import terminal
@@ -60,7 +61,7 @@ class Keeper:
         sources = [document.path for document in session.corpus.documents]
         if None in sources:
             raise ConfigError("That conversation was about standard input, which is gone: give its text as --file.")
-        return [source for source in sources if source], list(pages) or list(session.corpus.selections)
+        return [_from_here(source) for source in sources if source], list(pages) or list(session.corpus.selections)
 
     def open(self, reader: "LongReader", selections: Sequence[str]) -> tuple[Recorder | None, list[ChatMessage]]:
         """What writes the conversation down, and what was said before.
@@ -80,7 +81,7 @@ class Keeper:
                 terminal.note(sentence)
             asked = len(session.turns())
             terminal.note(f"going on with {session.id}: {session.title} ({asked} question{'s' * (asked != 1)})")
-            history = session.history()  # type: ignore[assignment]
+            history = session.history()
             self._recorder = Recorder(session, terminal.note)
         else:
             self._recorder = Recorder(
@@ -109,3 +110,8 @@ class Keeper:
                 terminal.note(f"agent chat --continue goes on with this conversation, {self._recorder.session.id}")
         if self._sessions:
             self._sessions.close()
+
+
+def _from_here(path: str) -> str:
+    """As it would be typed in this folder."""
+    return str(Path(path).relative_to(Path.cwd())) if Path(path).is_relative_to(Path.cwd()) else path

@@ -33,13 +33,17 @@ _EMPHASIS = re.compile(
 )
 _EMPHASIS_SIGN = re.compile("[*_]")
 _SIGN = re.compile(f"[{QUOTATION_MARKS}]+|[{_BULLETS}]")
-MAY_HAVE_FOOTNOTES = re.compile(rf"[{_SUPERSCRIPT}]|[a-z][.!?]\d")
+MAY_HAVE_FOOTNOTES = re.compile(rf"[{_SUPERSCRIPT}]|[a-z][.!?]\d|[a-z]{{3}}\d")
 """Found in each text that is another without its footnote marks."""
 _FOOTNOTE = re.compile(
     rf"(?<=[^\W\d_]{{4}})[{_SUPERSCRIPT}]+|(?<=[.,;:!?)])[{_SUPERSCRIPT}]+"
     # What extraction makes of a mark after a sentence: "objects.100 Then".
     r"|(?<=[a-z]{4}[.!?])\d{1,3}(?:,\d{1,3})*(?=\s+[A-Z]|\s*\Z)"
 )
+# Extraction joins a raised mark to its word, "Google7", and to its note, "7Accessed": together they are no numbers.
+_NOTE = "(?=[A-Z][a-z]|https?:|[a-z]{3})"
+_NOTE_NUMBER = re.compile(rf"^\d{{1,2}}{_NOTE}", re.MULTILINE)
+_MARKED = "(?<=[a-z]{3})(?:%s)(?![^\\W_])"
 _UNSPACED = re.compile(rf"(?<=[{CJK}])\s+|\s+(?=[{CJK}])")
 _HAS_UNSPACED = re.compile(f"[{CJK}]")
 _GAP = re.compile(r"[\s—-]{2,}|[^\S ]|[—-]")
@@ -69,12 +73,19 @@ class NormalText:
         self._substitute(_SIGN, _sign)
         if not footnote_marks:
             self._substitute(_FOOTNOTE, lambda _: "")
+            self._leave_out_notes()
         if _HAS_UNSPACED.search(self.text):
             self._substitute(_UNSPACED, lambda _: "")
         self._substitute(_GAP, _gap)
         stripped = self.text.lstrip()
         self._origins = self._origins[len(self.text) - len(stripped) :]
         self.text = stripped.rstrip()
+
+    def _leave_out_notes(self) -> None:
+        found = {number for number in _NOTE_NUMBER.findall(self.text) if re.search(_MARKED % number, self.text)}
+        if found:
+            numbers = "|".join(found)
+            self._substitute(re.compile(rf"{_MARKED % numbers}|^(?:{numbers}){_NOTE}", re.MULTILINE), lambda _: "")
 
     def _substitute(self, pattern: re.Pattern[str], by: Callable[[re.Match[str]], str]) -> None:
         text, origins, done = self.text, self._origins, 0

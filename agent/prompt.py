@@ -246,11 +246,19 @@ def _share(document: "Document", tokenizer: Tokenizer) -> DocumentShare:
 
 
 def _too_long(prompt: Prompt, window: int, reserve: int) -> str:
-    largest = max(prompt.shares, key=lambda share: share.tokens)
-    return (
+    numbers = (
         f"The prompt has {prompt.tokens:,} tokens and the model has room for {window - reserve:,} "
         f"(a window of {window:,} less {reserve:,} kept for the answer). Nothing was cut. "
-        f"Take away {prompt.tokens - (window - reserve):,} tokens or more ({largest.name} has {largest.tokens:,}): "
-        "choose pages (--dry-run shows what a range takes, --pages chooses it), give fewer files, or use a model with "
-        "a larger window (agent models). --overflow auto finds the pages that matter, or reads everything in parts."
+    )
+    if (rest := prompt.tokens - prompt.document_tokens) > window - reserve:
+        return (
+            f"{numbers}{rest:,} of them are instructions, question and conversation, without any document: ask more "
+            "shortly, begin a new conversation, or use a model with a larger window."
+        )
+    largest = max(prompt.shares, key=lambda share: share.tokens)
+    return (
+        f"{numbers}Take away {prompt.tokens - (window - reserve):,} tokens or more "
+        f"({largest.name} has {largest.tokens:,}): choose pages (--dry-run shows what a range takes, --pages chooses "
+        "it), give fewer files, or use a model with a larger window (agent models). --overflow auto finds the pages "
+        "that matter, or reads everything in parts."
     )

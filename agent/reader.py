@@ -29,6 +29,7 @@ from .shelf import Shelf
 from .steps import Said, Steps, told
 from .structured import InvalidAnswer, Schema, instruction, parse, response_format
 from .tokens import Tokenizer, qwen
+from .tool_choice import served_with
 from .toolbox import Approve, Limits
 from .turns import from_message, text_of
 
@@ -51,8 +52,8 @@ class LongReader(AsyncAsking, FnCallAgent):
         corpus: what to read; None for what `files` and the files in messages are.
         llm: a Qwen-Agent chat model or the configuration of one, for instance `{"model_type": "longread-endpoint",
             "server": "http://localhost:8000/v1", "model": "Qwen/Qwen2.5-7B-Instruct-1M"}`. None: the embedded model.
-        function_list: the tools that the model may call, as Qwen-Agent takes them: tools, names, configurations. Those
-            for documents are in `longread.tools`.
+        function_list: the tools that the model may call, as Qwen-Agent takes them: tools, names, configurations, and
+            `{"mcpServers": …}`, whose servers run as long as the reader. Those for documents are in `longread.tools`.
         files: more to read, as `Corpus.load` takes it.
         window: tokens the model can hold; None asks the model. Not known to either: the server has the last word.
         max_tokens: the longest answer; as many tokens of the window are kept free for it.
@@ -69,6 +70,7 @@ class LongReader(AsyncAsking, FnCallAgent):
 
     Raises:
         DocumentError: one of `files` could not be read.
+        ConfigError: an MCP server does not start.
     """
 
     def __init__(
@@ -108,6 +110,14 @@ class LongReader(AsyncAsking, FnCallAgent):
         self._parallel = parallel
         self._system = system or instructions(calls_tools=getattr(self.llm, "calls_tools", True))
         self._shelf = Shelf(corpus, self.tokenizer).with_files([str(file) for file in files or ()])
+
+    def _init_tool(self, tool: str | dict[str, Any] | BaseTool) -> None:
+        """Qwen-Agent's way to take a tool. Its own client for MCP servers needs a library `mcp` below 2, so ours is."""
+        if isinstance(tool, dict) and "mcpServers" in tool:
+            for of_server in served_with(self, tool):
+                super()._init_tool(of_server)
+        else:
+            super()._init_tool(tool)
 
     @property
     def corpus(self) -> "Corpus":
@@ -181,19 +191,18 @@ class LongReader(AsyncAsking, FnCallAgent):
         if isinstance(way, Parts):
             if schema is not None:
                 raise ConfigError("Documents that are read in parts give no object: --overflow retrieve does.")
-            yield from self._in_parts(way, question, conversation, generate)
+            yield from self._in_parts(way, shelf, question, conversation, generate)
             return
         system = way.instructions if way else self._instructions(shelf, more)
-        shelf = way.shelf if way else shelf
         # A server that lets the model write nothing but the object lets it call no tool either: with tools, only the
         # second attempt is made so.
         strict = {} if schema is None else {"response_format": response_format(schema)}
         can = getattr(self.llm, "structured_output", False)
         first = strict if can and not self.function_map else {}
-        steps = self._steps(shelf, system, {**first, **generate})
+        steps = self._steps(way.shelf if way else shelf, system, {**first, **generate})
         quotes: list[CheckedQuote] = []
         events = told(steps.run(conversation))
-        yield from events if schema else self._checked(events, quotes)
+        yield from events if schema else self._checked(events, shelf, quotes)
         parsed: Any = None
         if schema is not None:
             try:
@@ -203,10 +212,10 @@ class LongReader(AsyncAsking, FnCallAgent):
                 steps.settings = {**(strict if can else {}), **generate}
                 yield from told(steps.again(f"{invalid} {instruction(schema)}"))
                 parsed = parse(steps.text, schema)
-        yield self._answer(question, steps, conversation, parsed, way, quotes)
+        yield self._answer(question, steps, shelf, conversation, parsed, way, quotes)
 
     def _in_parts(
-        self, way: Parts, question: str, conversation: list[ChatMessage], settings: dict[str, Any]
+        self, way: Parts, shelf: Shelf, question: str, conversation: list[ChatMessage], settings: dict[str, Any]
     ) -> Generator[ReaderEvent, None, None]:
         """The documents in parts. No tools are called."""
         plan = replace(way.plan, settings={**self.llm.generate_cfg, **settings})
@@ -223,7 +232,7 @@ class LongReader(AsyncAsking, FnCallAgent):
         result: MapResult | None = None
         quotes: list[CheckedQuote] = []
         parallel = self._parallel if getattr(self.llm, "concurrent", False) else 1
-        with closing(self._checked(run_map(plan, send, parallel=parallel), quotes)) as events:
+        with closing(self._checked(run_map(plan, send, parallel=parallel), shelf, quotes)) as events:
             for event in events:
                 if isinstance(event, MapResult):
                     result = event
@@ -235,7 +244,7 @@ class LongReader(AsyncAsking, FnCallAgent):
         yield Answer(
             question=question,
             text=result.text,
-            citations=(*result.citations, *self._shelf.index.lookup(result.text, question)),
+            citations=(*result.citations, *shelf.index.lookup(result.text, question)),
             unknown_citations=result.unknown_citations,
             quotes=tuple(quotes),
             notes=(*way.notes, told_of),
@@ -246,14 +255,20 @@ class LongReader(AsyncAsking, FnCallAgent):
 
     def _run(self, messages: list[Message], lang: str = "en", **kwargs: Any) -> Iterator[list[Message]]:
         """Qwen-Agent's own way in: the last message it yields ends with the pages that have the answer's words."""
+        if kwargs.pop("knowledge", None):
+            raise ConfigError(
+                "LongReader takes no `knowledge`: it would stand among the instructions. Give it `files`."
+            )
         shelf = self._shelf.with_files(extract_files_from_messages(messages, include_images=False))
         more = joined(*(text_of(message) for message in messages if message.role == SYSTEM))
         conversation = [from_message(message) for message in messages if message.role != SYSTEM]
+        if conversation and conversation[0]["role"] != USER:  # in a group chat, another may have spoken first
+            conversation.insert(0, ChatMessage(role="user", content=""))
         way = self._way(shelf, conversation, more)
         if isinstance(way, Parts):
-            for event in self._in_parts(way, conversation[-1]["content"], conversation, kwargs):
+            for event in self._in_parts(way, shelf, conversation[-1]["content"], conversation, kwargs):
                 if isinstance(event, Answer):
-                    yield [Message(ASSISTANT, event.markdown)]
+                    yield [_with_sources(Message(ASSISTANT, ""), event)]
             return
         system = way.instructions if way else self._instructions(shelf, more)
         steps = self._steps(way.shelf if way else shelf, system, kwargs)
@@ -265,15 +280,8 @@ class LongReader(AsyncAsking, FnCallAgent):
             return
         question = next((text_of(message) for message in reversed(messages) if message.role == USER), "")
         quotes = list(check(steps.text, shelf.corpus, shelf.passages))
-        answer = self._answer(question, steps, [], None, way, quotes)
-        final = steps.response[-1].model_copy(deep=True)
-        final.content = answer.markdown
-        final.extra = {
-            **steps.extra,
-            "citations": [citation.model_dump() for citation in answer.citations],
-            "quotes": [quote.model_dump() for quote in quotes],
-        }
-        yield [*steps.response[:-1], final]
+        answer = self._answer(question, steps, shelf, [], None, way, quotes)
+        yield [*steps.response[:-1], _with_sources(steps.response[-1], answer, **steps.extra)]
 
     def _way(self, shelf: Shelf, conversation: list[ChatMessage], more: str) -> Pages | Parts | None:
         """What is done about documents that are larger than the window; None if they are not, or it is an error."""
@@ -313,18 +321,18 @@ class LongReader(AsyncAsking, FnCallAgent):
         return joined(self._system if shelf.corpus.documents else "", more)
 
     def _checked(
-        self, events: Generator[Event, None, None], quotes: list[CheckedQuote]
+        self, events: Generator[Event, None, None], shelf: Shelf, quotes: list[CheckedQuote]
     ) -> Generator[Event | CitationChecked, None, None]:
         """The events, and each quote of the answer as soon as it has been looked up; `quotes` has them at the end."""
-        checker = QuoteChecker(self.corpus, self._shelf.passages)
+        checker = QuoteChecker(shelf.corpus, shelf.passages)
         if getattr(self.llm, "concurrent", False):  # a model in this process would have to wait for the interpreter
-            self._shelf.prepare()
+            shelf.prepare()
         with closing(events):
             for event in events:
                 yield event
                 found: list[CheckedQuote] = []
                 if isinstance(event, ToolStart):  # what was said before is no answer yet
-                    checker = QuoteChecker(self.corpus, self._shelf.passages)
+                    checker = QuoteChecker(shelf.corpus, shelf.passages)
                     quotes.clear()
                 elif isinstance(event, Delta) and not event.reasoning:
                     found = checker.feed(event.text)
@@ -337,13 +345,15 @@ class LongReader(AsyncAsking, FnCallAgent):
         self,
         question: str,
         steps: Steps,
+        shelf: Shelf,
         conversation: list[ChatMessage],
         parsed: Any,
         way: Pages | None,
         quotes: list[CheckedQuote],
     ) -> Answer:
-        cited, unknown = marks(steps.text, steps.shelf.corpus)
-        found = steps.shelf.index.lookup(steps.text, question)
+        # In all documents, also where the model was given some pages: a tool may have shown it others.
+        cited, unknown = marks(steps.text, shelf.corpus)
+        found = shelf.index.lookup(steps.text, question)
         return Answer(
             question=question,
             text=steps.text,
@@ -358,3 +368,15 @@ class LongReader(AsyncAsking, FnCallAgent):
             finish_reason=steps.finish_reason,
             history=(*conversation, *steps.turns),
         )
+
+
+def _with_sources(message: Message, answer: Answer, **extra: Any) -> Message:
+    """The last message of an answer, with the pages under it, and beside it what was looked up."""
+    final = message.model_copy(deep=True)
+    final.content = answer.markdown
+    final.extra = {
+        **extra,
+        "citations": [citation.model_dump() for citation in answer.citations],
+        "quotes": [quote.model_dump() for quote in answer.quotes],
+    }
+    return final

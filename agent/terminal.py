@@ -18,6 +18,7 @@ from rich.text import Text
 from ..serving.events import Convert, Delta, Download, Prefill, ServeEvent, Starting, Usage, Waiting
 from .citations import sources
 from .control import encodable
+from .echo import echo
 from .events import Note, ToolEnd, ToolStart
 from .overflow.events import MapPlanned, Merging, Retrying, Warned, WindowDone, WindowStarted
 from .quotes import tally
@@ -175,27 +176,36 @@ def allowed(call: ToolStart) -> bool:
     """Ask the user whether a tool may be called. Whatever is no clear yes is a no."""
     err.print(Text(f"{call.name} {printable(call.arguments)}", style="yellow"), soft_wrap=True)
     try:
-        return err.input("Let the model do this? [y/N] ").strip().lower() in ("y", "yes")
+        with echo(True):
+            return err.input("Let the model do this? [y/N] ", markup=False).strip().lower() in ("y", "yes")
     except EOFError:
         return False
 
 
 class AnswerView:
-    """Streams one answer: a bar while the prompt is read, then Markdown, a finished block at a time."""
+    """Streams one answer: a bar while the prompt is read, then Markdown, a finished block at a time.
 
-    def __init__(self, *, markdown: bool):
+    Args:
+        text: show the answer, and not only what happens before it is there.
+    """
+
+    def __init__(self, *, markdown: bool, text: bool = True):
         self._markdown = markdown
+        self._text = text
         self._live: Live | None = None
         self._bars: _Bars | None = None
         self._tail = ""
         self._parts = 0
+        self._keys = echo(False)
 
     def __enter__(self) -> "AnswerView":
+        self._keys.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._end_bars()
         self._end_text()
+        self._keys.__exit__(None, None, None)
 
     def _end_text(self) -> None:
         if self._live:
@@ -215,8 +225,11 @@ class AnswerView:
             case Delta(reasoning=True):
                 self._bar("thinking", None, None, "")
             case Delta(text=text):
-                self._end_bars()
-                self._write(printable(text))
+                if self._text:
+                    self._end_bars()
+                    self._write(printable(text))
+                else:
+                    self._bar("answering", None, None, "")
             case ToolStart(name=name, arguments=arguments):
                 self._end_bars()
                 self._end_text()

@@ -1,10 +1,12 @@
 """Which tools a model may call, as the command line says it; and what the user is asked before a call."""
 
+import threading
+import weakref
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..tools import NAMES, document_tools
 from .control import encodable, neutralise
@@ -13,6 +15,8 @@ from .errors import ConfigError
 if TYPE_CHECKING:
     from qwen_agent.tools import BaseTool
 
+    from ..tools.mcp_client import McpServers
+    from ..tools.mcp_config import Server
     from .corpus import Corpus
     from .events import ToolStart
 
@@ -76,16 +80,42 @@ def servers(choice: ToolChoice) -> "Iterator[list[BaseTool]]":
     if choice.mcp is None:
         yield []
         return
-    from ..tools.errors import ToolUnavailable
-    from ..tools.mcp_client import McpServers
     from ..tools.mcp_config import load_mcp_servers
 
-    with ExitStack() as running:
-        try:
-            found = running.enter_context(McpServers(load_mcp_servers(choice.mcp), clean=clean))
-        except ToolUnavailable as error:
-            raise ConfigError(str(error)) from error
+    path = choice.mcp
+    with closing(_started(lambda: load_mcp_servers(path))) as found:
         yield list(found.tools)
+
+
+def served_with(owner: object, config: dict[str, Any]) -> "Sequence[BaseTool]":
+    """The tools of the MCP servers in a configuration, which run as long as their owner lives.
+
+    Raises:
+        ConfigError: the configuration cannot be used, or a server does not start.
+    """
+    from ..tools.mcp_config import parse_config
+
+    found = _started(lambda: parse_config(config))
+    weakref.finalize(owner, _close, found)
+    return found.tools
+
+
+def _started(load: "Callable[[], dict[str, Server]]") -> "McpServers":
+    from ..tools.errors import ToolUnavailable
+    from ..tools.mcp_client import McpServers
+
+    try:
+        return McpServers(load(), clean=clean).__enter__()
+    except ToolUnavailable as error:
+        raise ConfigError(str(error)) from error
+
+
+def _close(found: "McpServers") -> None:
+    # Garbage may be collected in any thread, also in that of the servers, which cannot wait for its own end.
+    if threading.current_thread() is threading.main_thread():
+        found.close()
+    else:
+        threading.Thread(target=found.close, name="longread-mcp-close").start()
 
 
 def clean(text: str) -> str:

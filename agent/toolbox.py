@@ -67,7 +67,7 @@ class Toolbox:
         try:
             for index, call in enumerate(calls):
                 yield call
-                if self._approve and not self._approve(call):
+                if self._approve and call.name in self._tools and not self._approve(call):
                     done[index] = _end(call, REFUSED, failed=True)
                     yield done[index]
                     continue

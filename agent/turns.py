@@ -8,6 +8,8 @@ from qwen_agent.utils.utils import extract_text_from_message
 from .citations import without_sources
 from .conversation import ChatMessage
 
+_UNSEEN = ("image", "audio", "video")
+
 
 def as_message(turn: ChatMessage) -> Message:
     """A turn as Qwen-Agent has it."""
@@ -40,5 +42,13 @@ def said_in(messages: Sequence[Message]) -> str:
 
 
 def text_of(message: Message) -> str:
-    """A message's text, without the files and pictures in it."""
-    return extract_text_from_message(message, add_upload_info=False)
+    """A message's text, without the files in it. Of pictures and sounds it says that they are there."""
+    text = extract_text_from_message(message, add_upload_info=False)
+    if not isinstance(message.content, list):
+        return text
+    unseen = [
+        f"({item.type}{'' if item.value.startswith('data:') else f' {item.value}'}: cannot be shown)"
+        for item in message.content
+        if item.type in _UNSEEN and isinstance(item.value, str)
+    ]
+    return "\n".join([text, *unseen] if text else unseen)

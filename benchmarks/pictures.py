@@ -87,3 +87,57 @@ def methods(ladders: Mapping[tuple[int, str], Any], target: float) -> Path:
 
 def _answer(results: dict[str, Any], mode: str, length: int, depth: float) -> dict[str, Any] | None:
     return results["passkey"].get(f"{mode} {length} {depth}")
+
+
+def pipeline_stages(runs: Mapping[str, Any], title: str) -> Path:
+    """What each stage does when, of simulated `pipeline_events.Run`s."""
+    figure, axes = plt.subplots(len(runs), 1, figsize=(10, 1.6 * len(runs)), sharex=True, layout="constrained")
+    for axis, (name, run) in zip(axes, runs.items(), strict=True):
+        stages = 1 + max(stage for stage, _, _ in run.spans)
+        for index, (stage, start, seconds) in enumerate(run.spans):
+            colour = "tab:blue" if index // stages % 2 else "lightsteelblue"
+            axis.barh(stage, seconds, left=start, color=colour, edgecolor="white", linewidth=0.4, height=0.9)
+        axis.set_yticks(range(stages), [f"stage {stage + 1}" for stage in range(stages)])
+        axis.invert_yaxis()
+        axis.set_title(f"{name}: {run.seconds:.3g} s, {1 - run.busy:.0%} idle", loc="left")
+    axes[-1].set_xlabel(f"seconds ({title})")
+    return save(figure, "pipeline-stages")
+
+
+def pipeline_chunks(rules: Mapping[str, tuple[Sequence[int], Sequence[float]]]) -> Path:
+    """Sizes of the chunks of one prompt by rule, and what each takes."""
+    figure, axes = plt.subplots(1, 2, figsize=(10, 3.4), layout="constrained")
+    for name, (chunks, seconds) in rules.items():
+        starts = [sum(chunks[:index]) / 1e3 for index in range(len(chunks))]
+        axes[0].plot(starts, chunks, label=name)
+        axes[1].plot(starts[:-1], seconds[:-1], label=name)
+    axes[0].set_yscale("log")
+    axes[0].set_title("tokens of a chunk")
+    axes[1].set_ylim(0)
+    axes[1].set_title("seconds it takes a stage")
+    for axis in axes:
+        axis.set_xlabel("thousand tokens before it")
+        axis.legend()
+    return save(figure, "pipeline-chunks")
+
+
+def pipeline_scaling(scenarios: Sequence[dict[str, Any]], rules: Sequence[str], tokens: int) -> Path:
+    """Scaling efficiency by the number of stages, of `benchmarks/pipeline.py`."""
+    models = list(dict.fromkeys(one["model"] for one in scenarios))
+    figure, axes = plt.subplots(2, len(models), figsize=(10, 5.6), sharey="row", layout="constrained")
+    for row, sparse in zip(axes, (False, True), strict=True):
+        for axis, model in zip(row, models, strict=True):
+            mine = [one for one in scenarios if (one["model"], one["sparse"], one["tokens"]) == (model, sparse, tokens)]
+            stages = [one["stages"] for one in mine]
+            for rule in rules:
+                axis.plot(stages, [one["rules"][rule]["efficiency"] for one in mine], marker=".", label=rule)
+            axis.plot(stages, [one["balance"] for one in mine], "k:", linewidth=0.8, label="what the split allows")
+            axis.set_title(f"{model}, {'sparse' if sparse else 'dense'}")
+            axis.set_ylim(0.3, 1.02)
+            axis.set_xticks(stages)
+    axes[0, 0].legend(fontsize=7)
+    for axis in axes[1]:
+        axis.set_xlabel("stages")
+    for axis in axes[:, 0]:
+        axis.set_ylabel("scaling efficiency")
+    return save(figure, "pipeline-scaling")

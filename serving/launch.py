@@ -8,11 +8,13 @@ stop(served)
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -27,7 +29,7 @@ from .errors import ModelUnusable, ServerError
 from .events import ServeEvent, Starting
 from .plan import Gpus, Plan, Precision, Request, plan
 from .served import Served, find, path_of, record, stop
-from .server_log import cause, kv_tokens, longread_line, stage
+from .server_log import Cause, cause, kv_tokens, longread_line, stage
 from .shape import ModelShape
 
 __all__ = ["Options", "launch", "plan_for", "stop"]
@@ -85,30 +87,37 @@ def launch(model: str, options: Options | None = None, *, on_event: Report | Non
         found = plan_for(model, options, config)
         if found.chosen is None:
             raise ServerError(_does_not_fit(found))
-        port = options.port or _free_port(options.host)
         log = path_of(model, ".log")
         log.parent.mkdir(parents=True, exist_ok=True)
-        process = _start(*command(folder, model, found, options, port), log)
-        served = Served(
-            model=model,
-            pid=process.pid,
-            began=psutil.Process(process.pid).create_time(),
-            url=f"http://{f'[{options.host}]' if ':' in options.host else options.host}:{port}/v1",
-            window=found.request.tokens,
-            log=log,
-        )
-        record(served)
-        try:
-            tokens = _watch(process, served, found, options.timeout, report)
-        except BaseException:
-            stop(served)
-            raise
-        finally:
-            if process.returncode is None:
-                process.returncode = 0  # it outlives us on purpose, which Python would take for an oversight
-        served = served.model_copy(update={"kv_tokens": tokens})
-        record(served)
-        return served
+        port, claim = _port(options)
+        with claim:
+            return _serve(folder, found, options, port, log, report)
+
+
+def _serve(folder: Path, found: Plan, options: Options, port: int, log: Path, report: Report) -> Served:
+    """Start it, and wait until it answers."""
+    model = found.request.model
+    process = _start(*command(folder, model, found, options, port), log)
+    served = Served(
+        model=model,
+        pid=process.pid,
+        began=psutil.Process(process.pid).create_time(),
+        url=f"http://{f'[{options.host}]' if ':' in options.host else options.host}:{port}/v1",
+        window=found.request.tokens,
+        log=log,
+    )
+    record(served)
+    try:
+        tokens = _watch(process, served, found, options.timeout, report)
+    except BaseException:
+        stop(served)
+        raise
+    finally:
+        if process.returncode is None:
+            process.returncode = 0  # it outlives us on purpose, which Python would take for an oversight
+    served = served.model_copy(update={"kv_tokens": tokens})
+    record(served)
+    return served
 
 
 def detect() -> Gpus:
@@ -203,11 +212,13 @@ def _answers(url: str) -> bool:
 
 def _failed(served: Served, found: Plan, code: int) -> str:
     lines = served.log.read_text(encoding="utf-8", errors="replace").replace("\r", "\n").splitlines()
-    why = cause(lines)
-    text = f"{served.model} did not start (exit code {code}): {why.text.rstrip('.')}. Its log: {served.log}"
+    why, how = cause(lines), f"exit code {code}" if code >= 0 else f"signal {-code}"
+    if code == -signal.SIGKILL:
+        why = Cause("it was killed, as happens when main memory runs out", memory=True)
+    text = f"{served.model} did not start ({how}): {why.text.rstrip('.')}. Its log: {served.log}."
     if not why.memory:
         return text
-    half = plan(replace(found.request, tokens=max(1024, found.request.tokens // 2)))
+    half = plan(replace(found.request, tokens=max(1, found.request.tokens // 2)))
     if half.chosen is None:
         return text
     return f"{text} Half the length takes {half.chosen.need.total / 2**30:.1f} GiB: --tokens {half.request.tokens}."
@@ -232,16 +243,29 @@ def _bfloat16() -> bool:
     return default_dtype(torch.device("cpu")) is torch.bfloat16
 
 
-def _free_port(host: str) -> int:
-    """8000 if nobody has it, else any."""
-    for port in (8000, 0):
-        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+def _port(options: Options) -> tuple[int, AbstractContextManager[object]]:
+    """The port asked for, else 8000 if nobody has it, or any; and its lock, to be held until the server answers, since
+    vLLM lets several servers listen at one port, and each then gets some of the requests.
+    """
+    from filelock import FileLock, Timeout
+
+    user = os.getuid() if hasattr(os, "getuid") else 0
+    for port in (options.port,) if options.port else (8000, 0):
+        with socket.socket(socket.AF_INET6 if ":" in options.host else socket.AF_INET) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                probe.bind((host, port))
+                probe.bind((options.host, port))
             except OSError:
                 continue
-            return probe.getsockname()[1]
-    raise ServerError(f"No port of {host} can be had.")
+            found = probe.getsockname()[1]
+        lock = FileLock(Path(tempfile.gettempdir()) / f"longread-{user}-port-{found}.lock")
+        try:
+            return found, lock.acquire(timeout=0)
+        except Timeout:
+            continue
+    if options.port:
+        raise ServerError(f"Port {options.port} of {options.host} cannot be had: choose another, or leave --port out.")
+    raise ServerError(f"No port of {options.host} can be had.")
 
 
 @contextmanager

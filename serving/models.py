@@ -190,6 +190,16 @@ def find(model: str) -> ModelEntry | None:
     return None
 
 
+def calls_tools(model: str, *, template: bool = True) -> bool:
+    """Whether a model was trained to call tools.
+
+    Args:
+        template: what its chat template suggests, where the catalogue does not know the model; True: nothing is known.
+    """
+    entry = find(model)
+    return entry.tool_calls if entry else template
+
+
 def obtain(model: str | Path, *, on_event: Callable[[ObtainEvent], None] | None = None) -> Path:
     """The folder with a model's weights, tokenizer and chat template, fetched and converted if need be.
 

@@ -26,20 +26,41 @@ if workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0")):
     os.environ.update(OMP_NUM_THREADS=threads, OMP_WAIT_POLICY="PASSIVE", VLLM_CPU_OMP_THREADS_BIND="nobind")
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks for groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that share what takes long to make are run by one worker: by default, those of a file.
+SHARING = {
+    "server": ("test_blog_examples", "test_chat_served", "test_launch", "test_reader_served"),
+    "vllm": ("test_vllm_plugin", "test_kv_disk", "test_vllm_parallel"),
+    "read_before": ("test_docs", "test_readme"),
+}
+"""The files whose tests share, by a fixture of that name, what takes long to make."""
+LAST = ("agent", "corpus", "tools")
+"""Folders with files of many small tests."""
 
-    Other groups come first, since they are the longest: the workers are then done at about the same time.
-    """
+
+def group(file: Path) -> str:
+    """What is run by one worker: the files that share something, or else one file."""
+    return next((name for name, files in SHARING.items() if file.stem in files), file.as_posix())
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest groups come first and the smallest tests last: the workers are then done at about the same time."""
     for item in items:
-        if "read_before" in item.fixturenames:
-            item.add_marker(pytest.mark.xdist_group("read_before"))
-    grouped = [item for item in items if item.get_closest_marker("xdist_group")]
-    others = [item for item in items if item not in set(grouped)]
-    for item in others:
-        item.add_marker(pytest.mark.xdist_group(f"{item.path.parent.name}/{item.path.stem}"))
-    items[:] = [*grouped, *others]
+        for name in ("vllm", "read_before"):
+            if name in item.fixturenames and group(item.path) != name and item.path.parent.name != "agent":
+                raise pytest.UsageError(f"{item.nodeid} uses {name}: name its file in SHARING, in tests/conftest.py")
+    sharing = {name: place for place, name in enumerate(SHARING)}
+    items.sort(key=lambda item: sharing.get(group(item.path), 9 if item.path.parent.name not in LAST else 10))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """By `group`. pytest-xdist 3.8 has groups of its own, which pytest 9.2 does not see."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Groups(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group(Path(nodeid.split("::")[0]))
+
+    return Groups(config, log)
 
 
 def pytest_unconfigure() -> None:

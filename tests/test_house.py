@@ -200,7 +200,9 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
         copy = folder / "source" / path.relative_to(ROOT)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, copy)
-    built = run(sys.executable, "-m", "build", "--wheel", "--outdir", folder / "dist", folder / "source")
+    built = run(
+        sys.executable, "-m", "build", "--no-isolation", "--wheel", "--outdir", folder / "dist", folder / "source"
+    )
     assert built.returncode == 0, built.stdout + built.stderr
     (path,) = (folder / "dist").glob("*.whl")
     return path

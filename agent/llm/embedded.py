@@ -12,7 +12,7 @@ from qwen_agent.llm.schema import ASSISTANT, ContentItem, Message
 
 from ...serving.embedded import Engine
 from ...serving.events import Delta, Finish, ObtainEvent, Prefill
-from ...serving.models import DEFAULT_MODEL, find
+from ...serving.models import DEFAULT_MODEL, calls_tools
 from ...serving.prefix import DEFAULT_BYTES, PrefixStore
 from ..errors import ConfigError
 from .messages import to_openai
@@ -77,8 +77,7 @@ class EmbeddedChat(BaseFnCallModel):
             on_event=cfg.get("on_event"),
         )
         self.window = self.engine.window
-        entry = find(self.model)
-        self.calls_tools = entry.tool_calls if entry else self.engine.tokenizer.knows_tools
+        self.calls_tools = calls_tools(self.model, template=self.engine.tokenizer.knows_tools)
         self.tokenizer = self.engine.tokenizer
 
     def _chat_stream(

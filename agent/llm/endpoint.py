@@ -11,7 +11,7 @@ from qwen_agent.llm.function_calling import BaseFnCallModel
 from qwen_agent.llm.schema import Message
 
 from ...serving.errors import LongreadError, ServerError
-from ...serving.models import find
+from ...serving.models import calls_tools
 from ..errors import ConfigError
 from ..tokens import Tokenizer
 from .cost import dropped, estimate, usage
@@ -86,8 +86,7 @@ class EndpointChat(BaseFnCallModel):
     @cached_property
     def calls_tools(self) -> bool:
         """Whether the model was trained to call tools; one that the catalogue does not know may have been."""
-        entry = find(self.model)
-        return entry is None or entry.tool_calls
+        return calls_tools(self.model)
 
     @property
     def native_tools(self) -> bool:

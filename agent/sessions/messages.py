@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
+
+from ..conversation import ChatMessage
 
 PieceKind = Literal["text", "reasoning", "call", "result"]
 
@@ -86,7 +88,7 @@ def with_answer(messages: Sequence[dict[str, Any]], answer: str) -> list[dict[st
     return kept
 
 
-def remembered(question: str, messages: Sequence[dict[str, Any]], *, whole: bool) -> list[dict[str, Any]]:
+def remembered(question: str, messages: Sequence[dict[str, Any]], *, whole: bool) -> list[ChatMessage]:
     """A turn as the model is to remember it: without its reasoning, and marked where it was cut off.
 
     Nothing of a turn that was cut off before its answer began: the question is forgotten.
@@ -98,9 +100,9 @@ def remembered(question: str, messages: Sequence[dict[str, Any]], *, whole: bool
     ]
     if not kept:
         return []
-    asked = {"role": "user", "content": question}
+    asked = ChatMessage(role="user", content=question)
     if whole:
-        return [asked, *kept]
+        return [asked, *cast("list[ChatMessage]", kept)]
     kept += [
         {
             "role": "function",
@@ -114,7 +116,7 @@ def remembered(question: str, messages: Sequence[dict[str, Any]], *, whole: bool
         kept[-1] = {**kept[-1], "content": f"{text_of(kept[-1])}\n\n{CUT_OFF}"}
     else:
         kept.append({"role": "assistant", "content": CUT_OFF})
-    return [asked, *kept]
+    return [asked, *cast("list[ChatMessage]", kept)]
 
 
 def _unanswered(messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

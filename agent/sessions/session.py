@@ -8,12 +8,13 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import psutil
 
 from ...serving.served import living
 from ..control import encodable
+from ..conversation import ChatMessage
 from ..errors import SessionBusy, SessionError
 from .changes import changes
 from .database import Database
@@ -129,7 +130,7 @@ class Session:
             )
             return [self._record(row) for row in rows]
 
-    def history(self) -> list[dict[str, Any]]:
+    def history(self) -> list[ChatMessage]:
         """The conversation so far as Qwen-Agent's messages, for the next question to go on from.
 
         Tool calls and their results are in it, reasoning is not. An answer that was cut off ends with `CUT_OFF`; a

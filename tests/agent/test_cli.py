@@ -224,6 +224,18 @@ def test_a_full_disk_behind_standard_output(book: str, server: ScriptedServer) -
     assert "Traceback" not in result.stderr
 
 
+SAID = "It takes 57,344 bytes [book:1].\n"
+
+
+@pytest.mark.parametrize(("closed", "shown"), [("<&-", SAID), (">&-", ""), ("2>&-", SAID), ("<&- >&- 2>&-", "")])
+def test_what_is_closed_is_no_fault(book: str, server: ScriptedServer, closed: str, shown: str) -> None:
+    command = f'"{Path(sys.executable).with_name("agent")}" ask "?" -f {book} --server {server.url} {closed}'
+    result = subprocess.run(command, shell=True, capture_output=True, text=True)
+    assert result.returncode == 0
+    assert "Traceback" not in result.stderr
+    assert result.stdout == shown
+
+
 def test_an_encoding_without_the_answers_letters(book: str, server: ScriptedServer) -> None:
     server.default = Reply.text("Größe: 57,344.")
     command = [Path(sys.executable).with_name("agent"), "ask", "?", "-f", book, "--server", server.url]

@@ -3,6 +3,7 @@
 import gc
 from collections.abc import Iterator
 from itertools import pairwise
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -170,7 +171,7 @@ class TestSettings:
         loaded: list[dict[str, Any]] = []
 
         class Loaded:
-            window, tokenizer, closed = 100, None, False
+            window, tokenizer, closed = 100, SimpleNamespace(knows_tools=True), False
 
         def load(_: str, **kwargs: Any) -> Loaded:
             loaded.append(kwargs)

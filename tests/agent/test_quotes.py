@@ -1,5 +1,6 @@
 """Quotes in an answer are found as it streams, whatever they look like, and looked up on their pages."""
 
+import re
 import time
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from longread.agent.normal_text import NormalText
 from longread.agent.pages import select
 from longread.agent.passages import Passages
 from longread.agent.quotes import CheckedQuote, QuoteChecker, check
+from real_files import extract
 
 BOOK = corpus(
     document(
@@ -421,3 +423,43 @@ def test_quotes_of_a_rotated_page_with_chinese_and_footnotes_are_verified(tmp_pa
         "A footnote of the first page",
     ):
         assert one(f"“{words}” [turned:1]", about).status == "verified"
+
+
+@pytest.mark.parametrize(
+    ("requirement", "inside", "page", "words"),
+    [
+        ("paper-qa==2026.8.12", "tests/stub_data/pasa.pdf", 7, "Accessed via the Google Search API provided by https"),
+        ("paper-qa==2026.8.12", "tests/stub_data/pasa.pdf", 7, "and then calls Google with the parameters site"),
+        ("pypdf==7.1.0", "resources/issue-914-xmp-data.pdf", 1, "君乐宝益生菌桶装发酵乳1080g"),
+        ("pypdf==7.1.0", "resources/issue-914-xmp-data.pdf", 1, "2 蒙牛屋顶包原味酸牛奶 480g"),
+        ("pypdf==7.1.0", "resources/AutoCad_Diagram.pdf", 1, "Insert the cable until the outer mantle is aligned"),
+        ("pypdf==7.1.0", "resources/AutoCad_Diagram.pdf", 1, "largest cable in a normal environment"),
+        ("pypdf==7.1.0", "resources/test Orient.pdf", 1, "box text on left written vertically to starboard"),
+        ("pypdf==7.1.0", "resources/crazyones.pdf", 1, "How else can you stare at an empty canvas and see a work"),
+    ],
+)
+def test_quotes_of_other_peoples_files_are_verified(
+    tmp_path: Path, requirement: str, inside: str, page: int, words: str
+) -> None:
+    """Footnotes and their marks, Chinese in a table, a page and text that are turned, lines that end anywhere."""
+    about = Corpus.load([extract(requirement, inside, tmp_path)])
+    [name] = [document.name for document in about.documents]
+    quote = one(f'"{words}" [{name}:{page}]', about)
+    assert (quote.status, quote.page_found) == ("verified", page), quote
+    number = next(iter(re.findall(r"\d+", words)), None)
+    other = (
+        words.replace(number, f"9{number}") if number else words.replace(" the ", " no ").replace(" in a ", " in no ")
+    )
+    if other == words:
+        other = f"{words.rpartition(' ')[0]} nowhere"
+    altered = one(f'"{other}" [{name}:{page}]', about)
+    assert altered.status in ("corrected", "unverified"), altered
+
+
+def test_a_number_at_a_word_is_a_footnotes_mark_only_where_the_footnote_is() -> None:
+    about = corpus(
+        document("a", "We ask the engine7 for it, and the model qwen2 reads.\n7Accessed in May.\n2 of them.")
+    )
+    assert one('"We ask the engine for it" [a:1]', about).status == "verified"
+    assert one('"Accessed in May" [a:1]', about).status == "verified"
+    assert one('"and the model qwen reads" [a:1]', about).status == "corrected"

@@ -94,6 +94,27 @@ def test_what_cannot_be_done(endpoint: Endpoint):
 
 @pytest.mark.usefixtures("elsewhere")
 @pytest.mark.parametrize("way", ["retrieve", "map"])
+def test_an_answer_is_looked_up_in_all_documents(
+    scripted_server: ScriptedServer, endpoint: Endpoint, tmp_path: Path, way: str
+):
+    """Also in pages that the model did not see, and in files that a message brought; whichever way it is asked."""
+    scripted_server.default = Reply.text('"The lighthouse keeper was called Amadeu." [long:17] "It is nine." [more:1]')
+    (tmp_path / "more.txt").write_text("It is nine.")
+    reader = LongReader(LONG, endpoint(), window=1400, max_tokens=100, overflow=way)  # type: ignore[arg-type]
+    question = "Lisbon harbour?"
+    answer = reader.ask(question)
+    assert [quote.status for quote in answer.quotes] == ["verified", "unverified"]
+    assert answer.unknown_citations == ("[more:1]",)
+    assert answer.pages_seen is None or 17 not in answer.pages_seen["long"]
+    content = [{"text": question}, {"file": str(tmp_path / "more.txt")}]
+    *_, [message] = reader.run([{"role": "user", "content": content}])
+    assert [quote["status"] for quote in message["extra"]["quotes"]] == ["verified", "verified"]
+    cited = [(c["document"], c["page"]) for c in message["extra"]["citations"] if c["found_by"] == "model"]
+    assert cited == [("long", 17), ("more", 1)]
+
+
+@pytest.mark.usefixtures("elsewhere")
+@pytest.mark.parametrize("way", ["retrieve", "map"])
 def test_as_an_agent_of_qwen_agents(scripted_server: ScriptedServer, endpoint: Endpoint, way: str):
     scripted_server.default = says_facts
     reader = LongReader(LONG, endpoint(), window=2000, max_tokens=100, overflow=way)  # type: ignore[arg-type]

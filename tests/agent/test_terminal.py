@@ -94,6 +94,23 @@ def test_ctrl_c_stops_the_answer_and_keeps_the_conversation(
     assert messages[3]["content"] == "Second?"
 
 
+def test_what_was_said_before_ctrl_c_stands_there_once(
+    scripted_server: ScriptedServer, chat: Callable[..., Terminal]
+) -> None:
+    words = " ".join(f"w{number:03}" for number in range(150))
+    scripted_server.default = Reply.text(words, pieces=150, pause=0.03)
+    terminal = chat("First?")
+    terminal.child.expect("w030")
+    terminal.child.sendintr()
+    terminal.child.expect("stopped")
+    terminal.child.sendline("/quit")
+    terminal.child.expect(pexpect.EOF)
+    said = re.findall(r"w\d{3}", terminal.text)
+    assert said == [f"w{number:03}" for number in range(len(said))]
+    assert len(said) > 30
+    assert "^C" not in terminal.text
+
+
 def test_ctrl_c_while_the_server_reads_forgets_the_question(
     scripted_server: ScriptedServer, chat: Callable[..., Terminal]
 ) -> None:
@@ -175,3 +192,27 @@ def test_a_file_that_has_changed_and_one_that_is_not_named(
     sent = scripted_server.chats[-1].json["messages"]
     assert "Two tokens take twice" in sent[1]["content"]
     assert [turn["role"] for turn in sent] == ["system", "user", "assistant", "user"]
+
+
+def test_a_document_cannot_have_a_tool_with_effects_called(
+    scripted_server: ScriptedServer, chat: Callable[..., Terminal]
+) -> None:
+    """Whatever made the model call it, the user is asked; and one that the user did not name is not there."""
+    scripted_server.script(
+        Reply.calls(("python", {"code": "print(6 * 7)"}), ("web_fetch", {"url": "http://127.0.0.1/"})),
+        Reply.calls(("python", {"code": "print(6 * 7)"})),
+        Reply.text("42."),
+    )
+    terminal = chat("What?", "--tool", "python")
+    terminal.child.expect(r"Let the model do this\? \[y/N\]")
+    terminal.child.sendline("no")
+    terminal.child.expect("python: The user did not allow this call")
+    terminal.child.expect("web_fetch: There is no tool")
+    terminal.child.expect(r"\[y/N\] ")
+    terminal.child.sendline("y")
+    terminal.child.expect("python: 42")
+    terminal.child.expect("first token")
+    assert "Let the model do this? [y/N] no" in terminal.text, "what is answered is seen"
+    results = [turn["content"] for turn in scripted_server.chats[2].json["messages"] if turn["role"] == "tool"]
+    assert len(results) == 3
+    assert results[2].startswith("42")

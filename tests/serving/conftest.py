@@ -13,7 +13,6 @@ from longread.serving.embedded import Engine
 from longread.serving.events import ServeEvent
 from vllm_engines import Vllm
 
-HERE = Path(__file__).parent
 TINY = {
     "qwen2": {},
     "qwen3": {"head_dim": 32, "tie_word_embeddings": False},
@@ -21,16 +20,6 @@ TINY = {
     "llama-mqa": {"num_key_value_heads": 1, "attention_bias": True},
     "qwen3_moe": {"head_dim": 16, "num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 32},
 }
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One `server`, and one `vllm`, each for the tests of one worker."""
-    own = [item for item in items if item.path.is_relative_to(HERE)]
-    for fixture in ("server", "vllm"):
-        for item in own:
-            if fixture in item.fixturenames:
-                item.add_marker(pytest.mark.xdist_group(fixture))
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,11 @@
 
 import json
 import os
+import re
+import socket
+import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -185,6 +189,22 @@ def test_development_mode_is_refused(home: Path, monkeypatch: pytest.MonkeyPatch
         launch.launch("smollm2-135m", Options())
 
 
+def test_a_port_is_one_servers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From when it is chosen: vLLM itself would let two listen at one."""
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ServerError, match=rf"Port {port} of 127\.0\.0\.1 cannot be had: choose another"):
+            launch._port(Options(port=port))
+    found, claim = launch._port(Options(port=port))
+    assert found == port
+    with claim, pytest.raises(ServerError, match=f"Port {port}"):
+        launch._port(Options(port=port))
+    one, other = launch._port(Options()), launch._port(Options())
+    with one[1], other[1]:
+        assert one[0] != other[0]
+
+
 # Records
 
 
@@ -273,3 +293,74 @@ def test_a_server_that_dies_says_why(home: Path, small_model: Path) -> None:
     with pytest.raises(ServerError, match=r"did not start \(exit code \d+\): .*no-such-flag.*Its log: "):
         launch.launch(str(small_model), Options(tokens=2048, extra=("--no-such-flag",)))
     assert served.find(str(small_model)) is None
+
+
+# Servers that do not come up, played by a short program
+
+
+@pytest.fixture
+def played(home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """`played(script)`: that is what runs instead of vLLM, and writes its log."""
+    monkeypatch.setenv("LONGREAD_CACHE_DIR", str(home))
+
+    def play(script: str) -> None:
+        real = launch._start
+
+        def start(arguments: list[str], *others: Any) -> Any:
+            return real([sys.executable, "-c", script], *others)
+
+        monkeypatch.setattr(launch, "_start", start)
+
+    return play
+
+
+def test_one_that_runs_out_of_memory_says_what_would_fit(played: Callable[[str], None], small_model: Path) -> None:
+    played(f"print({PREFIX + 'torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2 GiB'!r}); exit(3)")
+    with pytest.raises(ServerError) as caught:
+        launch.launch(str(small_model), Options(tokens=8192))
+    found = re.search(
+        r"did not start \(exit code 3\): OutOfMemoryError: CUDA out of memory\. Tried to allocate 2 GiB\. Its log: .* "
+        r"Half the length takes (\d+\.\d) GiB: --tokens 4096\.$",
+        str(caught.value),
+    )
+    assert found
+    wanted = launch.plan_for(str(small_model), Options(tokens=4096)).chosen
+    assert wanted
+    assert found[1] == f"{wanted.need.total / 2**30:.1f}"
+
+
+@pytest.mark.parametrize(
+    ("script", "message"),
+    [
+        (
+            "import os; os.kill(os.getpid(), 9)",
+            r"did not start \(signal 9\): it was killed, as happens when main memory",
+        ),
+        (
+            "import time; print('Loading weights took 2 s', flush=True); time.sleep(60)",
+            r"was not ready after 2 s \(prep",
+        ),
+    ],
+    ids=["killed", "never ready"],
+)
+def test_ones_that_say_nothing(played: Callable[[str], None], small_model: Path, script: str, message: str) -> None:
+    played(script)
+    with pytest.raises(ServerError, match=message):
+        launch.launch(str(small_model), Options(tokens=2048, timeout=2))
+    assert served.find(str(small_model)) is None
+
+
+def test_nobody_is_left_behind_by_who_stops_waiting(played: Callable[[str], None], small_model: Path) -> None:
+    played("import time; time.sleep(60)")
+    seen: list[served.Served] = []
+
+    def interrupted(event: ServeEvent) -> None:
+        if isinstance(event, Starting):
+            seen.extend(served.running())
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        launch.launch(str(small_model), Options(tokens=2048), on_event=interrupted)
+    assert str(small_model) in [one.model for one in seen]
+    assert served.find(str(small_model)) is None
+    assert all(one.process is None for one in seen if one.model == str(small_model))

@@ -196,7 +196,7 @@ def test_without_the_plug_in_vllm_does_not_start_such_a_model_and_with_an_unknow
             VllmError, match=r"longread runs Dual Chunk Attention on vLLM .*, and this is 0\.99\.0: install"
         ):
             plain.ask(dense, [[words(10)]], version="0.99.0")
-        assert plain.answers(tiny_models["qwen2"], [[words(10)]], tokens=1), "all other models run as they did"
+        assert plain.answers(tiny_models["qwen3"], [[words(10)]], tokens=1), "all other models run as they did"
 
 
 def test_a_backend_that_cannot_compute_it_is_an_error(vllm: Vllm, dense: Path) -> None:

@@ -40,7 +40,22 @@ def registering() -> list[str]:
     from vllm.plugins import load_general_plugins
 
     load_general_plugins()
-    return [name for name in sys.modules if name.split(".")[0] == "longread"]
+    found = [name for name in sys.modules if name.split(".")[0] == "longread"]
+    if found:
+        again()
+    return found
+
+
+def again() -> None:
+    """vLLM may load its plug-ins twice in a process."""
+    from vllm.config import ModelConfig
+    from vllm.model_executor.layers.attention.attention import Attention
+
+    from longread.serving.vllm_plugin import register
+
+    before = ModelConfig.verify_dual_chunk_attention_config, Attention.__init__
+    register()
+    assert before == (ModelConfig.verify_dual_chunk_attention_config, Attention.__init__)
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,309 @@
+"""Chunks of equal time against other rules, in simulated pipelines of GPUs; and the simulator against a real one.
+
+    python benchmarks/pipeline.py             # all scenarios, tables and pictures; some minutes
+    python benchmarks/pipeline.py --tiny      # a few of them, without pictures
+    python benchmarks/pipeline.py --validate  # benchmarks/results/pipeline_cpu.json, which pipeline_cpu.py measured
+
+What a step costs is reckoned (`pipeline_costs.py`), the scheduler's policy is the real one (`pipeline_events.py` has it
+in its loop), and the rules of others are what they publish (`pipeline_rules.py`), each with the base that is best for
+the very prompt, found by trying. Ours tries nothing.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import median, quantiles
+from typing import Any
+
+import report
+from pipeline_costs import ENGINE, TENSOR_PARALLEL, pipeline, split
+from pipeline_events import Arrival, Policy, Run, Stages, simulate
+from pipeline_rules import Atom, SGLang, fixed_rule
+
+from longread.serving.chunking import Chunker, CostModel, Limits, Pacer, Pipeline, Transfer
+from longread.serving.shape import SHAPES
+
+LIMITS = Limits(most=65_536, least=256)
+RULES: dict[str, Callable[[Pipeline, int], Policy]] = {
+    "fixed": lambda _, base: fixed_rule(base, LIMITS.page),
+    "SGLang": lambda stages, base: SGLang(stages, base, LIMITS.page),
+    "ATOM": lambda stages, base: Atom(stages, base, LIMITS.page),
+}
+OURS = "equal time"
+BASES = [round(256 * 2 ** (step / 3) / 128) * 128 for step in range(25)]
+"""Tokens: what is tried as the base of others' rules, from 256 to 65,536."""
+BETWEEN = 3
+"""Bases that are tried then on each side of the best."""
+WITHIN = 0.10
+"""Of the real pipeline's times, the simulator's are to be."""
+
+
+def run(stages: Stages, policy: Policy, arrivals: Sequence[Arrival]) -> Run:
+    """On GPUs."""
+    return simulate(stages, policy, arrivals, ahead=True, overhead=ENGINE / 2)
+
+
+def best(rule: str, stages: Pipeline, tokens: int) -> tuple[int, Run]:
+    """(base, what it gives) of a rule with the base that reads a prompt soonest."""
+    tried: dict[int, Run] = {}
+
+    def attempt(base: int) -> float:
+        if base not in tried:
+            tried[base] = run(stages, RULES[rule](stages, base), [Arrival(tokens)])
+        return tried[base].seconds
+
+    for base in BASES:
+        # Smaller ones than this take minutes to try, and lose.
+        if base <= tokens and tokens / base <= 8_000:
+            attempt(base)
+    centre = min(tried, key=attempt)
+    for step in range(-BETWEEN, BETWEEN + 1):
+        attempt(max(128, min(round(centre * 2 ** (step / 3 / (BETWEEN + 1)) / 128) * 128, LIMITS.most)))
+    found = min(tried, key=attempt)
+    return found, tried[found]
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One prompt."""
+
+    model: str
+    sparse: bool
+    tokens: int
+    stages: int
+
+    def measure(self) -> dict[str, Any]:
+        """TTFT by rule; what one stage takes; what the layers' split costs."""
+        stages = pipeline(self.model, self.stages, sparse=self.sparse)
+        alone = pipeline(self.model, 1, sparse=self.sparse)
+        one = min(
+            run(alone, policy, [Arrival(self.tokens)]).seconds
+            for policy in (Pacer(alone, LIMITS), fixed_rule(LIMITS.most, LIMITS.page))
+        )
+        forecast = Chunker(stages, LIMITS).forecast(self.tokens)
+        runs = {OURS: (0, run(stages, Pacer(stages, LIMITS), [Arrival(self.tokens)]))}
+        runs |= {rule: best(rule, stages, self.tokens) for rule in RULES}
+        layers = split(SHAPES[self.model].layers, self.stages)
+        return {
+            **vars(self),
+            "one_stage": one,
+            "forecast": forecast.seconds,
+            "balance": sum(layers) / len(layers) / max(layers),
+            "rules": {
+                name: {
+                    "base": base,
+                    "ttft": found.served[0].ttft,
+                    "efficiency": one / self.stages / found.served[0].ttft,
+                    "idle": 1 - found.busy,
+                    # What is left when the stages with fewer layers may wait for those with more.
+                    "bubble": 1 - found.busy / (sum(layers) / len(layers) / max(layers)),
+                    "chunks": len(found.served[0].chunks),
+                }
+                for name, (base, found) in runs.items()
+            },
+        }
+
+
+def scenarios(tiny: bool) -> list[Scenario]:
+    if tiny:
+        return [Scenario("qwen2.5-7b-1m", sparse, 65_536, 4) for sparse in (False, True)]
+    found = []
+    for model in TENSOR_PARALLEL:
+        for sparse in (False, True):
+            for tokens in (131_072, 1_000_000):
+                counts = [2, 4, 7, 8, 14, 16] if SHAPES[model].layers == 28 else [2, 4, 8, 16]
+                found += [Scenario(model, sparse, tokens, count) for count in counts]
+            found += [Scenario(model, sparse, 10_000_000, count) for count in (8, 16)]
+    return found
+
+
+def mixture(tokens: int) -> list[dict[str, Any]]:
+    """A long prompt comes to a pipeline that answers others, and short ones after it."""
+    stages = pipeline("qwen2.5-7b-1m", 7, sparse=False)
+    base, _ = best("fixed", stages, tokens)
+    policies: dict[str, Policy] = {
+        f"fixed {base:,}": fixed_rule(base, LIMITS.page),
+        "fixed 8,192": fixed_rule(8_192, LIMITS.page),
+        OURS: Pacer(stages, LIMITS),
+        f"{OURS}, at most 0.5 s a decode": Pacer(stages, LIMITS.model_copy(update={"latency": 0.5})),
+    }
+    arrivals = [Arrival(4_096, 600)] * 4 + [Arrival(tokens, 1, 1.0)] + [Arrival(4_096, 16, 2.0 + at) for at in range(8)]
+    rows = []
+    for name, policy in policies.items():
+        served = run(stages, policy, arrivals).served
+        gaps = [gap for one in served[:4] for at, gap in zip(one.times[1:], one.gaps, strict=True) if at > 1.5]
+        rows.append(
+            {
+                "rule": name,
+                "ttft": served[4].ttft,
+                "short": median(one.ttft for one in served[5:]),
+                "gap": median(gaps),
+                "gap_95": quantiles(gaps, n=20)[-1],
+            }
+        )
+    return rows
+
+
+def wrong_tables(tokens: int) -> list[dict[str, Any]]:
+    """What a wrong calibration costs, with the correction and without it."""
+    stages = pipeline("qwen2.5-7b-1m", 7, sparse=False)
+
+    def changed(**terms: float) -> Pipeline:
+        dense = stages.stages[0].dense
+        values = {name: getattr(dense, name) * factor for name, factor in terms.items()}
+        model = CostModel(dense=dense.model_copy(update=values), longest=tokens)
+        return Pipeline(stages=(model,) * len(stages.stages), transfer=stages.transfer)
+
+    every = dict.fromkeys(("step", "token", "length", "past", "own", "decode"))
+    tables = {
+        "right": stages,
+        "of a machine three times as fast": changed(**dict.fromkeys(every, 1 / 3)),
+        "of a machine three times as slow": changed(**dict.fromkeys(every, 3.0)),
+        "of chunks without a prefix: attention costs nothing": changed(past=0.0, length=0.0),
+        "with attention that costs a third": changed(past=1 / 3, own=1 / 3),
+    }
+    rows = []
+    for name, table in tables.items():
+        plan = iter(Chunker(table, LIMITS).plan(tokens))
+        listed = fixed_rule(LIMITS.most, LIMITS.page)
+        listed.next = lambda *_, plan=plan, **__: next(plan)  # type: ignore[method-assign]
+        followed, blind = (run(stages, one, [Arrival(tokens)]).seconds for one in (Pacer(table, LIMITS), listed))
+        rows.append({"table": name, "corrected": followed, "uncorrected": blind})
+    return rows
+
+
+class _Measured:
+    """A stage whose steps took what was measured."""
+
+    def __init__(self, times: dict[tuple[int, int], float]):
+        self._times = times
+
+    def seconds(self, prefix: int, chunk: int, decodes: int = 0) -> float:
+        return self._times[prefix, chunk]
+
+
+@dataclass(frozen=True)
+class _Steps:
+    stages: Sequence[_Measured]
+    transfer: Transfer
+
+
+class _Listed:
+    """The chunks that were read."""
+
+    def __init__(self, chunks: Sequence[int]):
+        self._chunks = iter(chunks)
+
+    def next(self, request: object, prefix: int, remaining: int, decodes: int = 0, *, shared: bool = False) -> int:
+        return next(self._chunks)
+
+    def observe(self, prefix: int, chunk: int, seconds: float | None, decodes: int = 0) -> None:
+        pass
+
+    def forget(self, request: object) -> None:
+        pass
+
+
+def validate() -> None:
+    """Simulate what pipeline_cpu.py has run, from its calibration and from the very times of its stages."""
+    path = report.RESULTS / "pipeline_cpu.json"
+    if not path.exists():
+        sys.exit(f"{path} is not there: benchmarks/pipeline_cpu.py writes it")
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    rows, off = [], []
+    measured = [row for row in kept["rows"] if row["way"] != "one core"]
+    for attention, way in dict.fromkeys((row["attention"], row["way"]) for row in measured):
+        same = [row for row in measured if (row["attention"], row["way"]) == (attention, way)]
+        calibrated = Pipeline.model_validate(kept["calibrations"][attention]["pipeline"])
+        real, expected, replayed = median(row["ttft"] for row in same), [], []
+        for row in same:
+            chunks, tokens = [step[1] for step in row["steps"]], sum(step[1] for step in row["steps"])
+            columns = range(2, 2 + len(calibrated.stages))
+            times = [_Measured({(step[0], step[1]): step[column] for step in row["steps"]}) for column in columns]
+            for stages, found in ((calibrated, expected), (_Steps(times, Transfer()), replayed)):
+                found.append(simulate(stages, _Listed(chunks), [Arrival(tokens)]).seconds)
+        error = median(expected) / real - 1
+        off.append(abs(error))
+        rows.append(
+            (attention, way, f"{real:.2f}", f"{median(expected):.2f}", f"{error:+.1%}", f"{median(replayed):.2f}",
+             f"{median(replayed) / real - 1:+.1%}")
+        )  # fmt: skip
+    print(report.table(("attention", "chunks", "TTFT, s", "from the calibration", "", "from its own steps", ""), rows))
+    print(f"\nat most {max(off):.1%} off, of {WITHIN:.0%} that are allowed")
+    if max(off) > WITHIN:
+        sys.exit(1)
+
+
+def show(results: dict[str, Any]) -> None:
+    """The tables of docs/pipeline.md."""
+    rows = []
+    for one in results["scenarios"]:
+        rules = one["rules"]
+        times = [f"{rules[name]['ttft']:,.2f}" for name in (*RULES, OURS)]
+        ours = rules[OURS]
+        rows.append(
+            (one["model"], "sparse" if one["sparse"] else "dense", f"{one['tokens']:,}", one["stages"], *times,
+             f"{ours['ttft'] / rules['fixed']['ttft'] - 1:+.1%}", f"{ours['efficiency']:.0%}", f"{one['balance']:.1%}",
+             f"{ours['bubble']:.1%}")
+        )  # fmt: skip
+    headings = (
+        "model", "attention", "tokens", "stages", *RULES, OURS, "against fixed", "efficiency", "of the split", "bubble",
+    )  # fmt: skip
+    print(report.table(headings, rows))
+    print()
+    mixed = [
+        (one["rule"], *(f"{one[name]:.2f}" for name in ("ttft", "short", "gap", "gap_95")))
+        for one in results["mixture"]
+    ]
+    print(report.table(("chunks", "long TTFT, s", "short TTFT, s", "decode, s", "95% of decodes, s"), mixed))
+    print()
+    tables = [(one["table"], f"{one['corrected']:.2f}", f"{one['uncorrected']:.2f}") for one in results["tables"]]
+    print(report.table(("costs in the table", "TTFT, s", "without correction, s"), tables))
+
+
+def draw(results: dict[str, Any]) -> None:
+    import pictures
+
+    stages = pipeline("qwen2.5-14b-1m", 4, sparse=False)
+    prompt = 65_536
+    base, constant = best("fixed", stages, prompt)
+    large = run(stages, fixed_rule(4 * base, LIMITS.page), [Arrival(prompt)])
+    ours = run(stages, Pacer(stages, LIMITS), [Arrival(prompt)])
+    shown = {f"chunks of {4 * base:,}": large, f"chunks of {base:,}, the best of one size": constant, OURS: ours}
+    pictures.pipeline_stages(shown, f"14B on 4 stages, {prompt:,} tokens")
+    stages = pipeline("qwen2.5-14b-1m", 8, sparse=False)
+    million = 1_000_000
+    sizes = {name: best(name, stages, million)[1].served[0].chunks for name in RULES}
+    sizes[OURS] = run(stages, Pacer(stages, LIMITS), [Arrival(million)]).served[0].chunks
+    pictures.pipeline_chunks({name: (chunks, _times(stages, chunks)) for name, chunks in sizes.items()})
+    pictures.pipeline_scaling(results["scenarios"], [*RULES, OURS], million)
+
+
+def _times(stages: Pipeline, chunks: Sequence[int]) -> list[float]:
+    return [stages.seconds(sum(chunks[:index]), chunk) for index, chunk in enumerate(chunks)]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tiny", action="store_true", help="a few scenarios, nothing kept, no pictures")
+    parser.add_argument("--validate", action="store_true", help="compare the simulator with the real pipeline")
+    asked = parser.parse_args(arguments)
+    if asked.validate:
+        validate()
+        return
+    tokens = 65_536 if asked.tiny else 1_000_000
+    results: dict[str, Any] = {"scenarios": []}
+    for scenario in scenarios(asked.tiny):
+        results["scenarios"].append(scenario.measure())
+        print(".", end="", file=sys.stderr, flush=True)
+    results |= {"mixture": mixture(tokens), "tables": wrong_tables(tokens)}
+    show(results)
+    if not asked.tiny:
+        draw(results)
+        print(f"\n{report.keep('pipeline', {'machine': report.machine('longread'), **results})}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""What steps would cost on H100s, reckoned from a model's sizes and from rates: assumptions, in the form of a table.
+
+Every rate below is named with where it is from; those marked *assumed* are nobody's measurement. Costs that a machine
+overlaps are added up here (reading weights and multiplying by them), which makes chunks too dear rather than too cheap.
+"""
+
+from collections.abc import Sequence
+
+from longread.kernels.budgets import LEAST_QUERIES, THRESHOLD
+from longread.serving.chunking import CostModel, Pipeline, Terms, Transfer
+from longread.serving.shape import SHAPES, ModelShape
+
+MATMUL = 0.7 * 798e12
+"""FLOP/s of dense layers: an H100 multiplied large bf16 matrices at 798e12 (measured); 70% in a model is assumed."""
+EXPERTS = 0.4 * 798e12
+"""FLOP/s of experts, whose matrices are small: assumed."""
+ATTENTION = 616e12
+"""FLOP/s of attention: FlashAttention-3, 16K tokens, causal, head dimension 128 (published)."""
+SPARSE_GAIN = 27.8
+"""Times that sparse attention is faster than dense over a prompt of 1M tokens (arXiv 2501.15383, on an A100)."""
+SPARSE_AT = 1_000_000
+SCORING = 0.3 * ATTENTION
+"""FLOP/s of scoring all keys with 64 queries, in two passes: assumed."""
+SORTED = 5e9
+"""Scores sorted in a second, of columns and of diagonals: assumed."""
+MEMORY = 3.0e12
+"""Bytes read in a second (measured)."""
+NVLINK = 0.8 * 450e9
+"""Bytes a second from a GPU to others of its node: 80% of the link's figure is assumed."""
+NETWORK = 0.8 * 50e9
+"""Bytes a second and GPU between stages: one 400 Gb/s port each; 80% is assumed."""
+LATENCY = 50e-6
+"""Seconds a transfer takes in any case: assumed."""
+LAUNCH = 100e-6
+"""Seconds a layer takes in any case, for launching its kernels: assumed."""
+ENGINE = 2e-3
+"""Seconds that the engine takes to schedule a step and to take in what came out: assumed."""
+CONTEXT = 16_384
+"""Tokens that a decode looks back on: assumed."""
+BYTES = 2
+
+TENSOR_PARALLEL = {"qwen2.5-7b-1m": 1, "qwen2.5-14b-1m": 2, "qwen3-235b-a22b": 4}
+"""GPUs of one stage."""
+
+
+def split(layers: int, stages: int) -> list[int]:
+    """Layers of each stage, as even as they get; the longer stages first."""
+    return [layers // stages + (index < layers % stages) for index in range(stages)]
+
+
+def pipeline(model: str, stages: int, *, sparse: bool, counts: Sequence[int] | None = None) -> Pipeline:
+    """The stages of a model of the catalogue."""
+    shape, tp = SHAPES[model], TENSOR_PARALLEL[model]
+    counts = counts or split(shape.layers, stages)
+    return Pipeline(
+        stages=tuple(_stage(shape, layers, tp, sparse) for layers in counts),
+        # The residual and what is to be added to it; each GPU of a stage sends its share.
+        transfer=Transfer(step=LATENCY, token=2 * shape.hidden * BYTES / tp / NETWORK) if stages > 1 else Transfer(),
+    )
+
+
+def _stage(shape: ModelShape, layers: int, tp: int, sparse: bool) -> CostModel:
+    projections = 2 * shape.hidden * (shape.heads + shape.kv_heads) * shape.head_dim
+    used = 3 * shape.hidden * (shape.intermediate * max(1, shape.experts_per_token) + shape.shared_intermediate)
+    held = 3 * shape.hidden * (shape.intermediate * max(1, shape.experts) + shape.shared_intermediate)
+    reduced = 2 * 2 * (tp - 1) / tp * shape.hidden * BYTES / NVLINK  # after attention and after the MLP
+    token = layers * ((2 * projections / MATMUL + 2 * used / (EXPERTS if shape.experts else MATMUL)) / tp + reduced)
+    kv = layers * shape.kv_per_token(tp, shape.layers, kv_bytes=BYTES) / MEMORY
+    pair = layers * 4 * shape.heads * shape.head_dim / tp / ATTENTION
+    step = ENGINE / 2 + layers * (LAUNCH + (projections + held) * BYTES / tp / MEMORY)
+    dense = Terms(step=step, token=token, length=kv, past=pair, own=pair, decode=token + kv * CONTEXT)
+    if not sparse:
+        return CostModel(dense=dense, longest=SPARSE_AT)
+    scores = layers * 2 * 64 * 4 * shape.heads * shape.head_dim / 2 / tp / SCORING
+    sorting = layers * 2 * shape.heads / tp / SORTED
+    attended = token + pair * SPARSE_AT / 2 / SPARSE_GAIN
+    return CostModel(
+        dense=dense,
+        sparse=Terms(step=step, token=attended, length=kv + scores + sorting, decode=dense.decode),
+        threshold=THRESHOLD,
+        least_queries=LEAST_QUERIES,
+        longest=SPARSE_AT,
+    )

@@ -1,0 +1,196 @@
+"""A pipeline in simulated time: vLLM's engine loop round any number of stages, with a scheduler's real policy in it.
+
+The loop is vLLM's (v1/engine/core.py, step_with_batch_queue): as many steps under way as there are stages; a step is
+scheduled whenever there is room for one; otherwise the oldest is waited for. A stage begins a step when it has done the
+one before, has received, and the stage behind has taken what it sent last: vLLM's workers wait for their sends then. On
+a CPU a worker begins to receive when it is free; on a GPU, whose kernels are launched ahead of their time, when it
+begins the step before. Requests are served in the order they came; those that are read decode in every step that finds
+their last token out.
+"""
+
+import random
+from collections import deque
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from longread.serving.chunking import Transfer
+
+
+class Stage(Protocol):
+    """`longread.serving.costs.CostModel`, or times that were measured."""
+
+    def seconds(self, prefix: int, chunk: int, decodes: int = 0) -> float: ...
+
+
+class Stages(Protocol):
+    """`longread.serving.costs.Pipeline`, or times that were measured."""
+
+    @property
+    def stages(self) -> Sequence[Stage]: ...
+
+    @property
+    def transfer(self) -> Transfer: ...
+
+
+class Policy(Protocol):
+    """`longread.serving.chunking.Pacer`, or a rule of others."""
+
+    def next(
+        self, request: Hashable, prefix: int, remaining: int, decodes: int = 0, *, shared: bool = False
+    ) -> int: ...
+
+    def observe(self, prefix: int, chunk: int, seconds: float | None, decodes: int = 0) -> None: ...
+
+    def forget(self, request: Hashable) -> None: ...
+
+
+@dataclass
+class Arrival:
+    """A request.
+
+    Args:
+        tokens: of its prompt.
+        answer: tokens it decodes.
+        at: seconds.
+    """
+
+    tokens: int
+    answer: int = 1
+    at: float = 0.0
+
+
+@dataclass
+class Served:
+    """What became of a request: when its tokens came, in seconds since it did; the sizes of its chunks."""
+
+    arrival: Arrival
+    chunks: list[int] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
+    read: int = 0
+    waits: bool = False
+    """Whether it has a step under way that must come out before it goes on: a decode, or the last chunk."""
+
+    @property
+    def ttft(self) -> float:
+        return self.times[0]
+
+    @property
+    def gaps(self) -> list[float]:
+        """Seconds between its tokens."""
+        return [after - before for before, after in zip(self.times, self.times[1:], strict=False)]
+
+
+@dataclass(frozen=True)
+class Run:
+    """What was simulated.
+
+    Args:
+        seconds: until the last token.
+        busy: the share of it that stages worked.
+        spans: (stage, start, seconds) of each step in each stage.
+    """
+
+    served: tuple[Served, ...]
+    seconds: float
+    busy: float
+    spans: tuple[tuple[int, float, float], ...]
+
+
+@dataclass
+class _Step:
+    reads: Served | None
+    prefix: int
+    chunk: int
+    decodes: list[Served]
+    done: float
+    full: bool
+
+
+def simulate(
+    pipeline: Stages,
+    policy: Policy,
+    arrivals: Sequence[Arrival],
+    *,
+    ahead: bool = False,
+    overhead: float = 0.0,
+    noise: float = 0.0,
+) -> Run:
+    """Serve requests.
+
+    Args:
+        pipeline: what steps cost in truth; a policy brings its own idea of it.
+        ahead: whether stages receive while they work.
+        overhead: seconds the engine takes to schedule a step, with none of which it overlaps.
+        noise: relative spread of what a stage takes for a step; the same for the same step of another run.
+    """
+    stages, draw = len(pipeline.stages), random.Random(0)
+    waiting = deque(sorted((Served(arrival) for arrival in arrivals), key=lambda one: one.arrival.at))
+    everyone = tuple(waiting)
+    queue: deque[_Step] = deque()
+    free, taken = [0.0] * stages, [0.0] * stages
+    began = [0.0] * stages if ahead else free
+    spans: list[tuple[int, float, float]] = []
+    decoding: list[Served] = []
+    now, out = 0.0, 0.0
+    while waiting or decoding or queue:
+        ready = [one for one in decoding if not one.waits]
+        head = waiting[0] if waiting and waiting[0].arrival.at <= now and not waiting[0].waits else None
+        if len(queue) < stages and (ready or head is not None):
+            chunk, prefix = 0, 0
+            if head is not None:
+                prefix = head.read
+                remaining = head.arrival.tokens - prefix
+                chunk = policy.next(id(head), prefix, remaining, len(ready), shared=bool(decoding))
+            now += overhead
+            step = _Step(head if chunk else None, prefix, chunk, ready, 0.0, len(queue) + 1 >= stages)
+            step.done = _through(pipeline, step, now, free, taken, spans, began, noise, draw)
+            queue.append(step)
+            for one in ready:
+                one.waits = True
+            if head is not None and chunk:
+                head.read += chunk
+                head.chunks.append(chunk)
+                if head.read == head.arrival.tokens:
+                    waiting.popleft()
+                    head.waits = True
+                    decoding.append(head)
+            continue
+        if not queue:
+            now = max(now, waiting[0].arrival.at)
+            continue
+        step = queue.popleft()
+        now = max(now, step.done)
+        policy.observe(step.prefix, step.chunk, step.done - out if step.full else None, len(step.decodes))
+        out = step.done
+        _tokens(step, decoding)
+    busy = sum(seconds for _, _, seconds in spans)
+    return Run(everyone, out, busy / (stages * out), tuple(spans))
+
+
+def _through(
+    pipeline: Stages, step: _Step, now: float, free: list[float], taken: list[float],
+    spans: list[tuple[int, float, float]], began: list[float], noise: float, draw: random.Random,
+) -> float:  # fmt: skip
+    """When a step leaves the last stage. `free`: when each stage is done with the step before; `taken`: when the one
+    behind it took that; `began`: from when on each receives."""
+    transfer = pipeline.transfer.seconds(step.chunk + len(step.decodes))
+    arrives = now
+    for index, stage in enumerate(pipeline.stages):
+        if index:
+            arrives = taken[index - 1] = max(arrives, began[index]) + transfer
+        start = began[index] = max(arrives, free[index], taken[index])
+        seconds = stage.seconds(step.prefix, step.chunk, len(step.decodes)) * draw.uniform(1 - noise, 1 + noise)
+        spans.append((index, start, seconds))
+        arrives = free[index] = start + seconds
+    return arrives
+
+
+def _tokens(step: _Step, decoding: list[Served]) -> None:
+    """A step has come out: those it read to the end, or decoded for, have a token more."""
+    finished = [step.reads] if step.reads is not None and step.prefix + step.chunk == step.reads.arrival.tokens else []
+    for one in [*finished, *step.decodes]:
+        one.times.append(step.done - one.arrival.at)
+        one.waits = False
+        if len(one.times) == one.arrival.answer:
+            decoding.remove(one)
