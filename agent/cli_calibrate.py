@@ -1,17 +1,11 @@
 """`agent calibrate`: measures, on this machine, what settings go by."""
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from .faults import errors
-
-
-class Method(StrEnum):
-    adaptive = "adaptive"
-    fixed = "fixed"
 
 
 def calibrate(
@@ -23,7 +17,8 @@ def calibrate(
         list[Path] | None, typer.Option("--text", help="Files of the kind it will read; made-up prose if not given.")
     ] = None,
     method: Annotated[
-        Method | None, typer.Option("--method", help="To begin with; what the checkpoint brings, or else adaptive.")
+        Literal["adaptive", "fixed"] | None,
+        typer.Option("--method", help="To begin with; what the checkpoint brings, or else adaptive."),
     ] = None,
     recall: Annotated[float, typer.Option("--recall", min=0.1, max=0.999, help="That each head shall have.")] = 0.95,
     rounds: Annotated[int, typer.Option("--rounds", min=1, help="The text is read so many times at most.")] = 4,
@@ -45,7 +40,7 @@ def calibrate(
         prose = calibration_view.read(text) if text else None
         with terminal.preparing() as show:
             found = find(
-                model, prose, length=length, method=method and method.value, target=recall, rounds=rounds,
+                model, prose, length=length, method=method, target=recall, rounds=rounds,
                 threshold=threshold, on_event=show, on_step=show.step,
             )  # fmt: skip
         calibration_view.show(found, calibration_view.write(found, out))
