@@ -188,12 +188,14 @@ RELIED_ON: dict[str, dict[str, tuple[str, ...]]] = {
     "config/__init__.py": {"ModelConfig": (), "VllmConfig": (), "get_current_vllm_config": ()},
     "config/cache.py": {"CacheConfig": ("block_size", "cache_dtype", "prefix_caching_hash_algo")},
     "config/attention.py": {"AttentionConfig": ("backend", "backend_per_kind")},
+    "config/device.py": {"DeviceConfig": ("device_type",)},
     "config/vllm.py": {
         "VllmConfig": (
             "__post_init__",
             "additional_config",
             "attention_config",
             "cache_config",
+            "device_config",
             "lora_config",
             "model_config",
             "parallel_config",

@@ -134,11 +134,13 @@ def config(folder: Path, **changes: Any) -> Any:
     values = {
         "model": str(folder), "dtype": torch.float32, "quantization": None, "cache_dtype": "auto", "block_size": 128,
         "prefix_caching_hash_algo": "sha256", "max_num_batched_tokens": 1024, "additional_config": {},
+        "device_type": "cpu",
     }  # fmt: skip
     assert changes.keys() <= values.keys()
     all_of_them = SimpleNamespace(**{**values, **changes})
     all_of_them.hf_text_config = SimpleNamespace(**text, to_dict=lambda: text)
-    all_of_them.model_config = all_of_them.cache_config = all_of_them.scheduler_config = all_of_them
+    for part in ("model_config", "cache_config", "scheduler_config", "device_config"):
+        setattr(all_of_them, part, all_of_them)
     return all_of_them
 
 
