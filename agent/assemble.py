@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..serving import models, served
 from ..serving.errors import LongreadError
 from ..serving.events import ObtainEvent
-from . import terminal
+from . import bars, terminal
 from .config import Config, Settings
 from .conversation import ChatMessage
 from .corpus import Corpus, LoadOptions
@@ -57,7 +57,7 @@ def corpus(
         timeout=settings.parse_timeout,
         memory=settings.parse_memory_mib * 2**20,
     )
-    with terminal.loading() as show:
+    with bars.loading() as show:
         loaded = Corpus.load(
             files,
             options=options,
@@ -158,7 +158,7 @@ def reader(
     from .llm.choose import chat_model
     from .reader import LongReader
 
-    with terminal.preparing() as show:
+    with bars.preparing() as show:
         model = chat_model(llm(settings, on_event=show))
     loaded = corpus(
         settings,

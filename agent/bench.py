@@ -11,7 +11,7 @@ from ..benchmarks.quality import runner, statistics
 from ..benchmarks.quality.sample import PageText
 from ..serving.errors import LongreadError
 from ..serving.events import Usage
-from . import assemble, terminal
+from . import assemble, bars, terminal
 from .config import Config
 from .corpus import Corpus, Document, Page
 from .llm.choose import chat_model
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def model_of(config: Config) -> "BaseChatModel":
     """The chat model that the settings name."""
     settings = assemble.with_running_server(config).settings
-    with terminal.preparing() as show:
+    with bars.preparing() as show:
         return chat_model(assemble.llm(settings, on_event=show))
 
 

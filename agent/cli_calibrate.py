@@ -76,11 +76,11 @@ def calibrate(
             )  # fmt: skip
             return
         from ..serving.calibration import calibrate as find
-        from . import calibration_view, terminal
+        from . import bars, calibration_view
 
         prose = calibration_view.read(text) if text else None
         begin = None if method is None else method.value
-        with terminal.preparing() as show:
+        with bars.preparing() as show:
             found = find(
                 model, prose, length=length, method=begin, target=recall, rounds=rounds, threshold=threshold,
                 on_event=show, on_step=show.step,

@@ -104,7 +104,7 @@ def serve(
         from ..serving import launch, served
         from ..serving.command import Chunking
         from ..serving.plan import Gpus
-        from . import serving_view, terminal
+        from . import bars, serving_view
 
         if status:
             serving_view.show_all(served.running())
@@ -120,6 +120,6 @@ def serve(
             port=port, api_key=api_key, kv_disk=kv_disk, kv_disk_gib=kv_disk_size, kv_memory_gib=kv_memory,
             extra=tuple(context.args),
         )  # fmt: skip
-        with terminal.preparing() as show:
+        with bars.preparing() as show:
             found = launch.launch(model, options, on_event=show)
         serving_view.show_served(found)

@@ -1,23 +1,25 @@
-"""How it looks: progress bars, streamed Markdown, tables, and the footer of tokens and times."""
+"""How it looks: streamed Markdown, tables, and the footer of tokens and times."""
 
-import os
-import re
 import sys
-from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console, ConsoleDimensions, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.markdown import Markdown
-from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 from rich.text import Text
 
-from ..serving.events import Convert, Delta, Download, Prefill, ServeEvent, Starting, Usage, Waiting
+from ..serving.events import Delta, Prefill, Usage, Waiting
+from .bars import Bars
 from .citations import sources
-from .control import encodable
+from .console import err as err
+from .console import error as error
+from .console import note as note
+from .console import out as out
+from .console import printable as printable
+from .console import question as question
 from .echo import echo
 from .events import Note, ToolEnd, ToolStart
 from .overflow.events import MapPlanned, Merging, Retrying, Warned, WindowDone, WindowStarted
@@ -27,149 +29,9 @@ if TYPE_CHECKING:
     from .answer import Answer, ReaderEvent
     from .config import Config
     from .corpus import Corpus
-    from .corpus.events import LoadEvent
     from .prompt import Prompt
 
-_WIDE = 10_000
 _LINE = 100  # characters shown of what a tool is given and gives
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-
-
-class _Console(Console):
-    """Prints text as it is: nothing in an answer or a title is markup, an emoji name, or an order to the terminal."""
-
-    def __init__(self, *, stderr: bool = False):
-        super().__init__(stderr=stderr, highlight=False, markup=False, emoji=False)
-
-    @property
-    def size(self) -> ConsoleDimensions:
-        """A pipe has no width: a table in it is as wide as what it holds."""
-        return super().size if self.is_terminal else ConsoleDimensions(_WIDE, super().size.height)
-
-    @size.setter
-    def size(self, new_size: tuple[int, int]) -> None:
-        self._width, self._height = new_size
-
-    def on_broken_pipe(self) -> None:
-        """`agent ask … | head`: leave as a program does that SIGPIPE ends. The rest goes nowhere."""
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(141)
-
-
-out = _Console()
-err = _Console(stderr=True)
-
-
-def printable(text: str) -> str:
-    """Text without control characters: documents, models and servers do not get to steer the terminal."""
-    return encodable(_CONTROL.sub("", text))
-
-
-def error(message: str) -> None:
-    err.print(Text("error: ", style="bold red") + Text(printable(message)), soft_wrap=True)
-
-
-def question(text: str) -> None:
-    """Echo a question that nobody typed at this terminal."""
-    out.print(Text("› ", style="bold green") + Text(printable(text), style="bold"))
-
-
-def note(message: str) -> None:
-    err.print(Text(printable(message), style="dim"), soft_wrap=True)
-
-
-class _Bars:
-    """Progress on standard error, so that standard output stays clean for pipes; nothing where it is not a terminal."""
-
-    def __init__(self) -> None:
-        self._progress = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=28),
-            TextColumn("{task.fields[status]}", style="dim", markup=False),
-            TimeElapsedColumn(),
-            console=err,
-            transient=True,
-            disable=not err.is_terminal,
-        )
-        self._tasks: dict[str, TaskID] = {}
-
-    def __enter__(self) -> "_Bars":
-        self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
-
-    def show(self, key: str, description: str, done: int | None, total: int | None, status: str) -> None:
-        description = printable(description)
-        if key not in self._tasks:
-            self._tasks[key] = self._progress.add_task(description, total=total, status=status)
-        self._progress.update(
-            self._tasks[key], description=description, completed=done or 0, total=total, status=status
-        )
-
-    def drop(self, key: str) -> None:
-        if key in self._tasks:
-            self._progress.remove_task(self._tasks.pop(key))
-
-
-@contextmanager
-def loading() -> Iterator["_Loading"]:
-    """A bar a file while a corpus loads, and a line for each file that is done."""
-    with _Bars() as bars:
-        yield _Loading(bars)
-
-
-class _Loading:
-    def __init__(self, bars: _Bars):
-        self._bars = bars
-        self._started: dict[str, float] = {}
-
-    def __call__(self, event: "LoadEvent") -> None:
-        from time import monotonic
-
-        from .corpus.events import FileFailed, FileLoaded, FileStarted, PagesRead
-
-        match event:
-            case FileStarted(source=source, pages=pages):
-                self._started[source] = monotonic()
-                self._bars.show(source, f"reading {source}", 0, pages, "")
-            case PagesRead(source=source, done=done, total=total):
-                speed = done / max(monotonic() - self._started.get(source, monotonic()), 1e-3)
-                self._bars.show(source, f"reading {source}", done, total, f"{done:,}/{total:,} pages, {speed:,.0f}/s")
-            case FileLoaded(source=source, pages=pages, tokens=tokens, seconds=seconds, cached=cached):
-                self._bars.drop(source)
-                how = "from the cache" if cached else f"in {seconds:.1f} s"
-                note(f"{source}: {pages:,} page{'s' * (pages != 1)}, {tokens:,} tokens, {how}")
-            case FileFailed(source=source):
-                self._bars.drop(source)
-
-
-@contextmanager
-def preparing() -> Iterator["_Preparing"]:
-    """Bars for what a model does before it can answer: download, conversion, the start of a server."""
-    with _Bars() as bars:
-        yield _Preparing(bars)
-
-
-class _Preparing:
-    def __init__(self, bars: _Bars):
-        self._bars = bars
-
-    def __call__(self, event: ServeEvent) -> None:
-        match event:
-            case Starting(name=name, what=what, seconds=seconds):
-                self._bars.show(name, f"{name}: {what}", None, None, f"{seconds:.0f} s")
-            case Download(name=name, done=done, total=total):
-                of = f"/{total / 2**20:,.0f}" if total else ""
-                self._bars.show(name, f"downloading {name}", done, total, f"{done / 2**20:,.0f}{of} MiB")
-            case Convert(name=name):
-                self._bars.show(name, f"converting {name}, once", None, None, "")
-
-    def step(self, what: str, done: int, total: int) -> None:
-        """Of what takes as long as reading so many tokens."""
-        self._bars.show(what, what, done, total, f"{done:,}/{total:,} tokens")
 
 
 def allowed(call: ToolStart) -> bool:
@@ -193,7 +55,7 @@ class AnswerView:
         self._markdown = markdown
         self._text = text
         self._live: Live | None = None
-        self._bars: _Bars | None = None
+        self._bars: Bars | None = None
         self._tail = ""
         self._parts = 0
         self._keys = echo(False)
@@ -272,7 +134,7 @@ class AnswerView:
 
     def _bar(self, description: str, done: int | None, total: int | None, status: str) -> None:
         if self._bars is None:
-            self._bars = _Bars().__enter__()
+            self._bars = Bars().__enter__()
         self._bars.show("prefill", description, done, total, status)
 
     def _end_bars(self) -> None:

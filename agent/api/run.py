@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .. import assemble, terminal
+from .. import assemble, bars, terminal
 from ..config import Config
 from ..corpus import LoadOptions
 from ..corpus.sources import check_existence
@@ -76,7 +76,7 @@ def application(config: Config, files: Sequence[str], options: Options, store: "
     from ..llm.choose import chat_model
     from .app import create_app
 
-    with terminal.preparing() as show:
+    with bars.preparing() as show:
         model = chat_model(assemble.llm(settings, on_event=show))
     corpus = assemble.corpus(settings, files, tokenizer=getattr(model, "tokenizer", None)) if files else None
     options = options.model_copy(

@@ -211,9 +211,10 @@ def test_chunks_of_one_size_turn_the_scheduler_off(small_model: Path) -> None:
 
 
 def test_calibrate_must_be_told_what() -> None:
-    result = CliRunner().invoke(app, ["calibrate", "smollm2-135m"])
-    assert result.exit_code == 2
-    assert "say what to measure: --chunking" in result.stderr
+    for options in ([], ["--length", "4096", "--chunking"]):
+        result = CliRunner().invoke(app, ["calibrate", "smollm2-135m", *options])
+        assert result.exit_code == 2
+        assert "say what to measure: --length TOKENS for sparsity, or --chunking" in result.stderr
 
 
 def test_an_engine_that_does_not_start_gives_its_cause(small_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:

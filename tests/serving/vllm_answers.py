@@ -24,8 +24,6 @@ def main() -> None:
 
     threads, set_threads = torch.get_num_threads(), torch.set_num_threads
     sys.path.append(str(Path(__file__).parent))
-    from vllm_schedules import schedules
-
     replies = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # vLLM logs to standard output
     registered = registering()
@@ -33,11 +31,18 @@ def main() -> None:
         set_threads(threads)  # an engine of several processes leaves this one with one
         try:
             request: dict[str, Any] = json.loads(line)
-            reply = schedules(request) if "requests" in request else {**answer(request), "registered": registered}
+            reply = scheduled(request) if "requests" in request else {**answer(request), "registered": registered}
         except Exception:
             reply = {"error": traceback.format_exc()}
         gc.collect()  # the engine, before there is another
         print(json.dumps(reply), file=replies, flush=True)
+
+
+def scheduled(request: dict[str, Any]) -> dict[str, Any]:
+    """What a scheduler makes of requests. Imported here: longread must not be there before the plug-ins are loaded."""
+    from vllm_schedules import schedules
+
+    return schedules(request)
 
 
 def registering() -> list[str]:
