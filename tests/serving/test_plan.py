@@ -214,6 +214,7 @@ def test_a_cpu_keeps_what_it_is_told_in_float32(small_model: Path) -> None:
     # vLLM packs the embedding, which is the output layer too, for each of the two, and keeps it as it was.
     assert found.chosen.need.weights == 4 * (shape.parameters + 2 * shape.vocabulary * shape.hidden)
     arguments = shlex.split(found.commands[0][1])
+    assert arguments[:5] == ["python", "-m", "vllm.entrypoints.openai.api_server", "--model", "small"]
     assert arguments[arguments.index("--dtype") + 1] == "float32"
     assert "--gpu-memory-utilization" not in arguments
 
