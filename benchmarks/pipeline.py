@@ -19,10 +19,10 @@ from typing import Any
 
 import report
 from pipeline_costs import ENGINE, TENSOR_PARALLEL, pipeline, split
-from pipeline_events import Arrival, Policy, Run, Stages, simulate
+from pipeline_events import Arrival, Run, Stages, simulate
 from pipeline_rules import Atom, SGLang, fixed_rule
 
-from longread.serving.chunking import Chunker, CostModel, Limits, Pacer, Pipeline, Transfer
+from longread.serving.chunking import Chunker, CostModel, Limits, Pacer, Pipeline, Policy, Transfer
 from longread.serving.shape import SHAPES
 
 LIMITS = Limits(most=65_536, least=256)

@@ -10,11 +10,11 @@ their last token out.
 
 import random
 from collections import deque
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from longread.serving.chunking import Transfer
+from longread.serving.chunking import Policy, Transfer
 
 
 class Stage(Protocol):
@@ -31,18 +31,6 @@ class Stages(Protocol):
 
     @property
     def transfer(self) -> Transfer: ...
-
-
-class Policy(Protocol):
-    """`longread.serving.chunking.Pacer`, or a rule of others."""
-
-    def next(
-        self, request: Hashable, prefix: int, remaining: int, decodes: int = 0, *, shared: bool = False
-    ) -> int: ...
-
-    def observe(self, prefix: int, chunk: int, seconds: float | None, decodes: int = 0) -> None: ...
-
-    def forget(self, request: Hashable) -> None: ...
 
 
 @dataclass

@@ -12,7 +12,7 @@ docs/pipeline.md derives this, and compares it with the rules of SGLang and ATOM
 import math
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt, model_validator
 
@@ -20,8 +20,8 @@ from .correction import Corrector
 from .costs import CostModel, Pipeline, PoorFit, Sample, Terms, Transfer
 
 __all__ = [
-    "Chunker", "Corrector", "CostModel", "Forecast", "Limits", "Pacer", "Pipeline", "PoorFit", "Sample", "Terms",
-    "Transfer", "best_fixed", "fixed", "makespan",
+    "Chunker", "Corrector", "CostModel", "Forecast", "Limits", "Pacer", "Pipeline", "Policy", "PoorFit", "Sample",
+    "Terms", "Transfer", "best_fixed", "fixed", "makespan",
 ]  # fmt: skip
 
 _SCAN = 1.12
@@ -232,6 +232,18 @@ class _Reading:
     size: int
     target: float
     stale: bool = False
+
+
+class Policy(Protocol):
+    """Who says how much of a prompt the next step reads: `Pacer`, or what stands for it in measurements and simulations."""
+
+    def next(
+        self, request: Hashable, prefix: int, remaining: int, decodes: int = 0, *, shared: bool = False
+    ) -> int: ...
+
+    def observe(self, prefix: int, chunk: int, seconds: float | None, decodes: int = 0) -> None: ...
+
+    def forget(self, request: Hashable) -> None: ...
 
 
 class Pacer:

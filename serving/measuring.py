@@ -15,7 +15,7 @@ _SIZES = 6
 
 @dataclass
 class Turns:
-    """Chunks of given sizes, one after the other, and what was read by them. See `scheduler.Chunks`."""
+    """Chunks of given sizes, one after the other, and what was read by them. See `chunking.Policy`."""
 
     sizes: Sequence[int]
     read: list[tuple[int, int]] = field(default_factory=list)

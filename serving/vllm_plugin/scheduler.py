@@ -7,17 +7,17 @@ from `long_prefill_token_threshold`, so that what decodes need is left to them w
 
 import time
 from collections import deque
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, Protocol
+from typing import Any
 
 from vllm.logger import init_logger
 from vllm.v1.core.sched.async_scheduler import AsyncScheduler
 from vllm.v1.core.sched.scheduler import Scheduler
 from vllm.v1.request import RequestStatus
 
-from ..chunking import Pacer
+from ..chunking import Pacer, Policy
 from ..errors import LongreadError
 from ..step_costs import find
 from .engine import engine_of, limits_of
@@ -26,18 +26,6 @@ from .names import LOGGER
 logger = init_logger(LOGGER)
 _AT_ONCE = 0.05
 """Seconds after the last event in the engine within which a step is scheduled when the pipeline does not run dry."""
-
-
-class Chunks(Protocol):
-    """Who says how much of a prompt the next step reads: `chunking.Pacer`, or what stands for it while measuring."""
-
-    def next(
-        self, request: Hashable, prefix: int, remaining: int, decodes: int = 0, *, shared: bool = False
-    ) -> int: ...
-
-    def observe(self, prefix: int, chunk: int, seconds: float | None, decodes: int = 0) -> None: ...
-
-    def forget(self, request: Hashable) -> None: ...
 
 
 @dataclass
@@ -54,7 +42,7 @@ class _Step:
 class EqualTime:
     """To be mixed into a scheduler of vLLM's."""
 
-    chunks: Chunks | None
+    chunks: Policy | None
     """None leaves the steps to vLLM."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -141,7 +129,7 @@ class EqualTime:
         prefix, chunk = read[0] if read else (0, 0)
         return (prefix, chunk, others) if len(read) < 2 else None
 
-    def _came_out(self, output: Any, now: float, chunks: Chunks) -> None:
+    def _came_out(self, output: Any, now: float, chunks: Policy) -> None:
         """Tell of each step, with the time since the one before: in a full pipeline, what the slowest stage takes."""
         while self._steps:
             step = self._steps.popleft()
