@@ -235,7 +235,7 @@ class _Reading:
 
 
 class Policy(Protocol):
-    """Who says how much of a prompt the next step reads: `Pacer`, or what stands for it in measurements and simulations."""
+    """Who says how much of a prompt the next step reads: `Pacer`, or what stands for it in a measurement."""
 
     def next(
         self, request: Hashable, prefix: int, remaining: int, decodes: int = 0, *, shared: bool = False
