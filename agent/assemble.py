@@ -113,6 +113,13 @@ def with_running_server(config: Config) -> Config:
         found = served.find(settings.model)
     except LongreadError as error:
         raise ConfigError(f"{error} Say so with --model, or --device for the embedded model.") from error
+    if found is None:
+        for gone in served.ended():
+            if settings.model in (None, gone.model):
+                terminal.note(
+                    f"the server of {gone.model} has ended ({gone.ending()}): what follows is without it. "
+                    f"agent serve {gone.model} starts it again, with --stop it is forgotten"
+                )
     if found is None or found.kv_tokens is None:
         return config
     origin = f"started with agent serve {found.model}"

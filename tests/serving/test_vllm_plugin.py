@@ -30,8 +30,9 @@ from vllm_engines import (
 
 @pytest.fixture
 def dense(tiny_models: dict[str, Path], tmp_path: Path) -> Path:
-    """A tiny random Qwen2 with Dual Chunk Attention."""
-    return checkpoint(tiny_models["qwen2"], tmp_path / "dense", dual_chunk_attention_config=DCA)
+    """A tiny random Qwen2 with Dual Chunk Attention, and, as Qwen's own have it, a window that is not used."""
+    unused: dict[str, Any] = {"use_sliding_window": False, "sliding_window": 128, "max_window_layers": 3}
+    return checkpoint(tiny_models["qwen2"], tmp_path / "dense", dual_chunk_attention_config=DCA, **unused)
 
 
 def test_a_dense_model_answers_as_transformers_does(vllm: Vllm, dense: Path) -> None:
@@ -236,6 +237,19 @@ def test_a_backend_that_cannot_compute_it_is_an_error(vllm: Vllm, dense: Path) -
     message = "attention backend CPU_ATTN was asked for, and this model has dual_chunk_attention_config"
     with pytest.raises(VllmError, match=message):
         vllm.ask(dense, [[words(10)]], attention_backend="CPU_ATTN")
+
+
+@pytest.mark.parametrize("family", ["qwen2", "qwen3"])
+def test_sliding_windows_beside_the_config_are_an_error(
+    vllm: Vllm, tiny_models: dict[str, Path], tmp_path: Path, family: str
+) -> None:
+    """vLLM tells the layers of Qwen2 in another way than those of Qwen3."""
+    layers = ["sliding_attention"] * 3
+    window: dict[str, Any] = {"use_sliding_window": True, "sliding_window": 64, "layer_types": layers}
+    folder = checkpoint(tiny_models[family], tmp_path / family, dual_chunk_attention_config=DCA, **window)
+    message = "longread does not compute a sliding window, which this model has: without dual_chunk_attention_config"
+    with pytest.raises(VllmError, match=message):
+        vllm.ask(folder, [[words(10)]])
 
 
 # Settings
