@@ -103,8 +103,10 @@ def llm(settings: Settings, *, on_event: Callable[[ObtainEvent], None] | None = 
 def with_running_server(config: Config) -> Config:
     """The settings, with the server that `agent serve` started here, if no other is set and it has the model asked for.
 
+    Says so where there was one, and it has ended.
+
     Raises:
-        ServerError: several run, and no model is named.
+        ConfigError: several run, and no model is named.
     """
     settings = config.settings
     if settings.server or settings.device:  # a device is for the embedded model

@@ -98,12 +98,25 @@ def forget(model: str) -> None:
 
 def running() -> list[Served]:
     """The servers that live, the latest first."""
-    return [served for served in _recorded() if served.process is not None]
+    return [_come_up(served) for served in _recorded() if served.process is not None]
 
 
 def ended() -> list[Served]:
     """The servers that came to their end without having been stopped, the latest first."""
     return [served for served in _recorded() if served.process is None]
+
+
+def _come_up(served: Served) -> Served:
+    """With what its log says, if whoever started it did not wait until it was up."""
+    if served.kv_tokens is not None:
+        return served
+    try:
+        lines = served.log.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return served
+    if not any(server_log.stage(line) == "ready" for line in lines):
+        return served
+    return served.model_copy(update={"kv_tokens": next(filter(None, map(server_log.kv_tokens, lines)), None)})
 
 
 def _recorded() -> list[Served]:

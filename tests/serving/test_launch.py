@@ -251,6 +251,16 @@ def test_what_a_killed_server_leaves_behind_is_ended_with_it(sleeper: served.Ser
     assert sleeper.process is not None
 
 
+def test_one_that_nobody_waited_for_is_up_when_its_log_says_so(sleeper: served.Served) -> None:
+    """The terminal was closed while it started."""
+    served.record(sleeper.model_copy(update={"kv_tokens": None}))
+    sleeper.log.write_text("INFO 11-24 [kv.py:2] CPU KV cache size: 24,576 tokens, Maximum\n")
+    assert [one.kv_tokens for one in served.running()] == [None]
+    with sleeper.log.open("a") as log:
+        log.write("INFO:     Application startup complete.\n")
+    assert served.running() == [sleeper]
+
+
 def test_several_servers_need_a_name(sleeper: served.Served) -> None:
     served.record(sleeper.model_copy(update={"model": "second"}))
     with pytest.raises(ServerError, match="2 servers are running: choose one of"):
