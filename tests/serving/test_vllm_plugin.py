@@ -195,7 +195,10 @@ def test_the_real_model_answers_as_the_embedded_engine_does(vllm: Vllm, real: Pa
 
 
 def test_the_real_model_answers_the_same_when_it_is_preempted(vllm: Vllm, real: Path) -> None:
-    """Two prompts, across and twice across S, fill 13 of 14 pages, and want two more for their answers."""
+    """Two prompts, across and twice across S, fill 13 of 14 pages, and want two more for their answers.
+
+    What was taken from one is found in the prefix cache again, or without one computed anew.
+    """
     with Engine.load(real, dtype="float32", prefix_store=None) as engine:
 
         def fills(pages: int, start: int) -> list[dict[str, Any]]:
@@ -207,16 +210,18 @@ def test_the_real_model_answers_the_same_when_it_is_preempted(vllm: Vllm, real: 
         wanted = [text_of(engine.stream(each, max_tokens=16)) for each in asked]
         prompts = [engine.render(each) for each in asked]
         assert 448 < len(prompts[0]) < 2 * 448 < len(prompts[1])
-        reply = vllm.ask(
-            real,
-            [prompts],
-            tokens=16,
-            num_gpu_blocks_override=15,  # one is vLLM's own
-            max_model_len=1280,
-            max_num_batched_tokens=256,
-        )
-        assert [engine.tokenizer.backend.decode(answer["tokens"]) for answer in reply["answers"]] == wanted
-    assert reply["preemptions"] == 1
+        for caching in (True, False):
+            reply = vllm.ask(
+                real,
+                [prompts],
+                tokens=16,
+                enable_prefix_caching=caching,
+                num_gpu_blocks_override=15,  # one is vLLM's own
+                max_model_len=1280,
+                max_num_batched_tokens=256,
+            )
+            assert [engine.tokenizer.backend.decode(answer["tokens"]) for answer in reply["answers"]] == wanted
+            assert reply["preemptions"] == 1
 
 
 def test_without_the_plug_in_vllm_does_not_start_such_a_model_and_with_an_unknown_vllm_it_says_so(
