@@ -18,7 +18,7 @@ from statistics import median, quantiles
 from typing import Any
 
 import report
-from pipeline_costs import ENGINE, TENSOR_PARALLEL, pipeline, split
+from pipeline_costs import ENGINE, TENSOR_PARALLEL, allowed, pipeline, split
 from pipeline_events import Arrival, Run, Stages, simulate
 from pipeline_rules import Atom, SGLang, fixed_rule
 
@@ -253,13 +253,15 @@ def show(results: dict[str, Any]) -> None:
         rules = one["rules"]
         times = [f"{rules[name]['ttft']:,.2f}" for name in (*RULES, OURS)]
         ours = rules[OURS]
+        share, bound = allowed(one["model"], one["stages"], one["tokens"], LIMITS.most, sparse=one["sparse"])
         rows.append(
             (one["model"], "sparse" if one["sparse"] else "dense", f"{one['tokens']:,}", one["stages"], *times,
              f"{ours['ttft'] / rules['fixed']['ttft'] - 1:+.1%}", f"{ours['efficiency']:.0%}", f"{one['balance']:.1%}",
-             f"{ours['bubble']:.1%}")
+             f"{bound:.0%}", f"{share:.3%}", f"{ours['bubble']:.1%}")
         )  # fmt: skip
     headings = (
-        "model", "attention", "tokens", "stages", *RULES, OURS, "against fixed", "efficiency", "of the split", "bubble",
+        "model", "attention", "tokens", "stages", *RULES, OURS, "against fixed", "efficiency", "of the split",
+        "of the chunks", "a chunk's share", "bubble",
     )  # fmt: skip
     print(report.table(headings, rows))
     print()

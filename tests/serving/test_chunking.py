@@ -219,6 +219,37 @@ def test_a_forecast_says_when_it_looks_too_far():
     assert chunker.forecast(200_000).extrapolated
 
 
+def test_one_size_is_taken_where_memory_makes_it_better():
+    """A chunk that ended at the threshold of sparse attention would be one more."""
+    dense, sparse = Terms(step=3e-3, token=2e-5), Terms(step=0.5, token=2e-5)
+    model = CostModel(dense=dense, sparse=sparse, threshold=32_768, least_queries=1_024)
+    chunker = Chunker(pipeline(2, model), Limits(most=65_536, queued=1))
+    assert chunker.plan(20 * 65_536, target=Target(1e9)) == [32_768, *[65_536] * 19, 32_768]
+    target = chunker.target(20 * 65_536)
+    assert target == Target(math.inf, 65_536)
+    assert chunker.plan(20 * 65_536) == [65_536] * 20
+
+
+@pytest.mark.parametrize("stages", [2, 8])
+@pytest.mark.parametrize("model", [CostModel(dense=DENSE), BOTH], ids=["dense", "sparse"])
+def test_a_target_that_is_too_short_is_made_longer(stages, model):
+    chunker = Chunker(pipeline(stages, model), Limits(most=65_536, queued=1))
+    best = chunker.forecast(600_000, 400_000).seconds
+    target = chunker.target(600_000, 400_000).seconds
+    found = chunker.longer(600_000, 400_000, target / 6)
+    assert makespan(chunker.pipeline, chunker.plan(600_000, 400_000, found), 400_000, 1) <= 1.02 * best
+    assert chunker.longer(600_000, 400_000, 3 * target) == Target(3 * target)
+
+
+def test_stages_that_never_are_the_slowest_do_not_count():
+    short = CostModel(dense=DENSE.scaled(0.9))
+    other = CostModel(dense=DENSE.model_copy(update={"step": 1.0, "token": 1e-6}))
+    stages = Pipeline(stages=(short, CostModel(dense=DENSE), other, short))
+    assert stages.binding == (CostModel(dense=DENSE), other)
+    for prefix, chunk in ((0, 128), (0, 65_536), (500_000, 8_192)):
+        assert stages.seconds(prefix, chunk) == max(stage.seconds(prefix, chunk) for stage in stages.stages)
+
+
 # The policy of a scheduler
 
 
