@@ -34,9 +34,13 @@ LOCAL = 64
 WATCHED = 64
 """Queries of which a chunk's recall is estimated while it is used, as many as choose in vertical-slash attention."""
 
-_LEAST = -30.0
-"""log2 of the share below which a key is chosen only when all are."""
-_HALVINGS = 12
+_DROPPED = 16
+"""Of a share's 32 bits: the 7 of its mantissa that stay tell shares apart that differ by a percent or less."""
+_LEAST = (127 - 30 << 7) - 1
+"""The bits that stay of 2^-30: keys of a lower share are chosen only when all are."""
+_BINS = (127 << 7) - _LEAST + 1
+_UNIT = 1 << 40
+"""Shares are added up as integers, so that the sum is the same in any order."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +145,7 @@ def witnesses(adaptive: Adaptive, start: int, length: int) -> Tensor:
 def choose_blocks(shares: Tensor, keep: float, begins: Tensor, adaptive: Adaptive) -> Tensor:
     """The key blocks of the highest shares that together have `keep` of them, and those that are always chosen.
 
-    How high a share must be is found by bisection, to within half a percent: it takes a fraction of a sort's time.
+    How high a share must be is found by a histogram, to within a percent: it takes a fraction of a sort's time.
 
     Args:
         shares: [query blocks, key blocks], of the attention of the witnesses of one head.
@@ -156,14 +160,14 @@ def choose_blocks(shares: Tensor, keep: float, begins: Tensor, adaptive: Adaptiv
     if keep >= 1:
         return causal
     forced = (key < SINK) | (key >= begins - LOCAL)
-    free = shares.masked_fill(forced, 0)
+    free = shares.float().masked_fill(forced, 0)
     needed = keep * shares.sum(1, keepdim=True) - shares.masked_fill(~forced, 0).sum(1, keepdim=True)
-    low, step = torch.full_like(needed, _LEAST), -_LEAST
-    for _ in range(_HALVINGS):
-        step /= 2
-        kept = (free * (free >= (low + step).exp2())).sum(1, keepdim=True)
-        low += step * (kept >= needed)
-    return (forced | (free >= low.exp2())) & causal
+    # A histogram: numbers that are not negative are in the order of their bits, the first of which are the bin.
+    bins = (free.view(torch.int32) >> _DROPPED).sub_(_LEAST).clamp_(0, _BINS - 1).long()
+    held = torch.zeros(len(free), _BINS, dtype=torch.int64, device=free.device)
+    held.scatter_add_(1, bins, (free * _UNIT).long())
+    short = (held.flip(1).cumsum(1) < needed * _UNIT).sum(1, keepdim=True)  # bins from the top that are not enough
+    return (forced | (bins >= (_BINS - 1 - short).clamp(min=1))) & causal
 
 
 def block_density(selection: BlockSelection, *, length: int) -> Tensor:

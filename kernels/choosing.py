@@ -1,6 +1,8 @@
 """Adaptive sparsity's first stage, with torch's own operators on any device: witnesses attend, and keys are chosen."""
 
+import threading
 from collections.abc import Callable, Sequence
+from math import prod
 
 import torch
 from torch import Tensor
@@ -13,6 +15,19 @@ from .queries import Queries, sequence
 _SCORED_KEYS = 2048
 """At a time, so that on a CPU the logits stay in its caches while several passes go over them."""
 _NO_LOGIT = -1e30
+
+
+class _Scratch(threading.local):
+    """Memory that each thread uses again and again: on a CPU the first touch of fresh memory costs half a product."""
+
+    def __init__(self) -> None:
+        self._memory = torch.empty(0)
+
+    def empty(self, count: int, device: torch.device) -> Tensor:
+        """[count] float32; what the last call gave is overwritten."""
+        if self._memory.numel() < count or self._memory.device != device:
+            self._memory = torch.empty(count, device=device)
+        return self._memory[:count]
 
 
 def choose_all(
@@ -31,7 +46,8 @@ def choose_all(
 
     Args:
         q: [T, Hq, D], the last T of the sequence's tokens.
-        rows: witnesses at a time. Beside K and the choice, the memory is that of so many rows of logits.
+        rows: of logits at a time, those of a query block's witnesses at least. Beside K and the choice, the memory is
+            theirs.
         each: does a piece of work for each of many places.
     """
     k, _ = sequence(kv, block_table, length, q.dtype)
@@ -39,75 +55,85 @@ def choose_all(
     at = witnesses(adaptive, queries.start, length)
     found = BlockSelection.empty(adaptive, queries.start, length, q.device)
     begins = found.begins()
-    step = max(1, rows // adaptive.witnesses)
+    scratch = _Scratch()
+    step = max(1, rows // (queries.group * adaptive.witnesses))
 
     def choose(place: tuple[int, int]) -> None:
-        head, first = place
+        kv_head, first = place
         blocks = slice(first, first + step)
-        shares = shares_of(queries, k, head, at[blocks], adaptive.key_block)
-        found.chosen[head, blocks] = choose_blocks(shares, adaptive.keep[head], begins[blocks], adaptive)
+        shares = shares_of(queries, k, kv_head, at[blocks], adaptive.key_block, scratch)
+        for head, theirs in enumerate(shares, kv_head * queries.group):
+            found.chosen[head, blocks] = choose_blocks(theirs, adaptive.keep[head], begins[blocks], adaptive)
 
     # The last ones take longest.
     firsts = reversed(range(0, len(at), step))
-    each(choose, [(head, first) for first in firsts for head in range(q.shape[1])])
+    each(choose, [(kv_head, first) for first in firsts for kv_head in range(k.shape[0])])
     return found
 
 
-def shares_of(queries: Queries, k: Tensor, head: int, at: Tensor, size: int) -> Tensor:
-    """What each key block of `size` tokens gets of the attention of the witnesses at these tokens, by one head.
+def shares_of(queries: Queries, k: Tensor, kv_head: int, at: Tensor, size: int, scratch: _Scratch) -> Tensor:
+    """What each key block of `size` tokens gets of the attention of the witnesses at these tokens.
+
+    The query heads that share a K/V head are taken together: each tile of keys is read once for all of them.
 
     Args:
         k: [Hkv, n, D].
         at: [query blocks, witnesses] int64, ascending.
 
     Returns:
-        [query blocks, key blocks] float32, the mean over a block's witnesses.
+        [G, query blocks, key blocks] float32, the mean over a block's witnesses.
     """
-    tokens, keys = at.flatten(), k[head // queries.group].float()
+    tokens, keys = at.flatten(), k[kv_head].float()
     # A run of witnesses of one DCA chunk turns alike.
     runs = torch.unique_consecutive(tokens // queries.spec.span, return_counts=True)[1].tolist()
-    found = [_weights(queries, keys, head, run, size) for run in tokens.split(runs)]
-    weights, factors = found[0] if len(found) == 1 else [torch.cat(parts) for parts in zip(*found, strict=True)]
+    blocks = -(-k.shape[1] // size)
+    shapes = [(queries.group, count, blocks) for count in runs]
+    rooms = scratch.empty(queries.group * len(tokens) * blocks, k.device).split([*map(prod, shapes)])
+    found = [
+        _weights(queries, keys, kv_head, run, room.view(shape), size)
+        for run, room, shape in zip(tokens.split(runs), rooms, shapes, strict=True)
+    ]
+    weights, factors = found[0] if len(found) == 1 else [torch.cat(parts, 1) for parts in zip(*found, strict=True)]
     # The mean over witnesses, each tile of keys with its factor: a product of a row and a matrix.
     tile = max(_SCORED_KEYS // size, 1)
-    shares = torch.empty(len(at), weights.shape[1], device=k.device)
-    factors = factors.unflatten(0, at.shape)
+    shares = torch.empty(queries.group * len(at), weights.shape[2], device=k.device)
+    weights, factors = (x.unflatten(1, at.shape).flatten(0, 1) for x in (weights, factors / at.shape[1]))
     for index in range(factors.shape[2]):
         columns = slice(index * tile, (index + 1) * tile)
-        part = weights[:, columns].unflatten(0, at.shape)
-        shares[:, columns] = torch.bmm(factors[:, None, :, index] / at.shape[1], part)[:, 0]
-    return shares
+        shares[:, columns] = torch.bmm(factors[:, None, :, index], weights[..., columns])[:, 0]
+    return shares.unflatten(0, (queries.group, len(at)))
 
 
-def _weights(queries: Queries, k: Tensor, head: int, tokens: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """Sums of exp(logits) by key block [tokens, key blocks], and the factors [tokens, tiles] that make shares of them.
+def _weights(
+    queries: Queries, k: Tensor, kv_head: int, tokens: Tensor, out: Tensor, size: int
+) -> tuple[Tensor, Tensor]:
+    """Sums of exp(logits) by key block, in `out` [G, tokens, key blocks], and the factors that make shares of them
+    [G, tokens, tiles].
 
     One pass: each tile of keys is taken relative to its own greatest logit. The tokens lie in one DCA chunk.
     """
-    begin, until, length = int(tokens[0]), int(tokens[-1]) + 1, k.shape[0]
-    rows = tokens.to(k.device) - queries.start
+    begin, until = int(tokens[0]), int(tokens[-1]) + 1
+    tokens = tokens.to(k.device)
+    rows, scale = tokens - queries.start, queries.spec.base_scale
     regions = queries.regions(begin, until)
-    turned = {
-        region: queries.turned(rows, region, *divmod(head, queries.group)).float() * queries.spec.base_scale
-        for region, *_ in regions
-    }
-    blocks, tile = -(-length // size), max(_SCORED_KEYS // size, 1)
-    sums = torch.empty(len(tokens), blocks, device=k.device)
-    tops = torch.full((len(tokens), -(-blocks // tile)), _NO_LOGIT, device=k.device)
+    turned = {region: (queries.turned(rows, region, kv_head).float() * scale).flatten(0, 1) for region, *_ in regions}
+    sums, tile = out.flatten(0, 1), max(_SCORED_KEYS // size, 1)
+    last = tokens.repeat(queries.group)[:, None]  # the keys after it are in a row's future
+    tops = torch.full((len(last), -(-sums.shape[1] // tile)), _NO_LOGIT, device=k.device)
     totals = torch.zeros_like(tops)
     sums[:, -(-until // size) :] = 0
     for index, at in enumerate(range(0, until, tile * size)):
         end = min(at + tile * size, until)
         whole = -(-(end - at) // size)
         here = sums[:, index * tile : index * tile + whole]
-        logits = here if size == 1 else torch.empty(len(tokens), whole * size, device=k.device)
+        logits = here if size == 1 else torch.empty(len(last), whole * size, device=k.device)
         logits[:, end - at :] = -torch.inf
         for region, first, stop in regions:
             first, stop = max(first, at), min(stop, end)
             if first < stop:
                 torch.mm(turned[region], k[first:stop].T, out=logits[:, first - at : stop - at])
         if end > begin:
-            future = torch.arange(at, at + whole * size, device=k.device) > tokens.to(k.device)[:, None]
+            future = torch.arange(at, at + whole * size, device=k.device) > last
             logits.masked_fill_(future, -torch.inf)
         top = logits.amax(1, keepdim=True).clamp_(min=_NO_LOGIT)
         logits.sub_(top).exp_()
@@ -116,4 +142,5 @@ def _weights(queries: Queries, k: Tensor, head: int, tokens: Tensor, size: int) 
         tops[:, index] = top[:, 0]
         totals[:, index] = here.sum(1)
     factors = (tops - tops.amax(1, keepdim=True)).exp_()
-    return sums, factors / (factors * totals).sum(1, keepdim=True)
+    factors /= (factors * totals).sum(1, keepdim=True)
+    return out, factors.unflatten(0, out.shape[:2])

@@ -14,8 +14,8 @@ from ..paged import PagedKV
 from ..queries import Queries, sequence
 from .common import flash, in_threads, merge
 
-_SCORED_ROWS = 64
-"""At a time, so that their logits stay in the processor's caches."""
+_SCORED_ROWS = 192
+"""At a time: with more a product is faster, with fewer its logits stay in the processor's caches."""
 
 
 def choose(
