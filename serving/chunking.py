@@ -31,8 +31,8 @@ _SPANS = 12
 """Parts of a prompt that stand for all of it then."""
 _SURE = 0.01
 """Relative error of what is reckoned."""
-_SIZES = (0.9, 0.95, 1.0, 1.05, 1.1)
-"""Times the size reckoned with, which are then tried."""
+_STEP = 0.05
+"""Of a size: by how much others that are tried differ from it."""
 _FACTORS = (0.8, 0.9, 1.0, 1.1, 1.25)
 """Times the number of chunks reckoned with, which are then tried."""
 _FEW = 8
@@ -139,10 +139,21 @@ class Chunker:
         tried = self._equal(tokens, prefix)
         seconds, size = self._reckoned(tokens, prefix, *self._range(tokens), lambda _, size: int(size))
         if seconds < (1 + _SURE) * min(tried.values()):
-            page = self.limits.alignment
-            for near in {aligned_up(math.ceil(size * factor), page) for factor in _SIZES}:
-                self._attempt(tokens, prefix, Target(math.inf, min(near, self.limits.most // page * page)), tried)
+            self._climb(tokens, prefix, math.ceil(size), tried)
         return min(tried, key=tried.__getitem__)
+
+    def _climb(self, tokens: int, prefix: int, size: int, tried: dict[Target, float]) -> None:
+        """Try chunks of one size: of about this, and on to shorter and to longer ones as long as they are better."""
+        page = self.limits.alignment
+        step = aligned_up(math.ceil(_STEP * size), page)
+        for way in (-step, step):
+            at, before = min(aligned_up(size, page), self.limits.most // page * page), math.inf
+            while 0 < at <= self.limits.most:
+                target = Target(math.inf, at)
+                self._attempt(tokens, prefix, target, tried)
+                if tried[target] >= before:
+                    break
+                at, before = at + way, tried[target]
 
     def longer(self, tokens: int, prefix: int, seconds: float) -> Target:
         """A target that is as long or longer, if that gives less TTFT. Takes less than a millisecond."""
@@ -168,8 +179,10 @@ class Chunker:
             counts |= set(range(max(1, count - 2), count + 3))
         halvings = min(_HALVINGS, _LOOKS // (len(counts) * count))
         for chunks in sorted(counts) if halvings else ():
-            near = reckoned * count / chunks
-            reach = _SCAN if len(counts) > 1 else 1 + 4 / chunks
+            near, reach = reckoned, 1 + 4 / chunks
+            if len(counts) > 1:
+                size = min(aligned_up(math.ceil(tokens / chunks), self.limits.alignment), tokens)
+                near, reach = self.pipeline.seconds(prefix + (tokens - size) // 2, size), _SCAN
             for target in (near, self._tightest(tokens, prefix, chunks, near / reach, near * reach, halvings)):
                 self._attempt(tokens, prefix, Target(target), tried)
         return tried

@@ -27,6 +27,8 @@ _REACH = 8
 """Prefixes up to this many times the longest one measured are taken to follow the fit."""
 
 _NO_LIMIT = 1 << 62
+_ROUNDING = 1e-9
+"""So that the chunk which takes just so many seconds is found."""
 
 
 class PoorFit(LongreadError):
@@ -325,4 +327,4 @@ def _step(sample: Sample) -> tuple[int, int, int]:
 
 
 def _floor(tokens: float, most: int) -> int:
-    return int(min(tokens, most))
+    return int(min(tokens * (1 + _ROUNDING), most))

@@ -223,7 +223,7 @@ def test_one_size_is_taken_where_memory_makes_it_better():
     """A chunk that ended at the threshold of sparse attention would be one more."""
     dense, sparse = Terms(step=3e-3, token=2e-5), Terms(step=0.5, token=2e-5)
     model = CostModel(dense=dense, sparse=sparse, threshold=32_768, least_queries=1_024)
-    chunker = Chunker(pipeline(2, model), Limits(most=65_536, queued=1))
+    chunker = Chunker(pipeline(1, model), Limits(most=65_536, queued=1))
     assert chunker.plan(20 * 65_536, target=Target(1e9)) == [32_768, *[65_536] * 19, 32_768]
     target = chunker.target(20 * 65_536)
     assert target == Target(math.inf, 65_536)
