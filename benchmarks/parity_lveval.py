@@ -45,6 +45,8 @@ CHINESE = (  # the right answer, its keywords, and answers
         "水和盐，香油和酱油，鸡蛋。水和盐。",
     )),
     ("的", None, ("的", "是", "他的书")),
+    # Makes no sense: jieba cuts these words again when they stand alone.
+    ("中他过慢，个话女草", None, ("过", "慢和话", "他过慢", "女草个话")),
 )  # fmt: skip
 ENGLISH = (
     ("In the red house by the sea", "red house", (
