@@ -103,8 +103,10 @@ def llm(settings: Settings, *, on_event: Callable[[ObtainEvent], None] | None = 
 def with_running_server(config: Config) -> Config:
     """The settings, with the server that `agent serve` started here, if no other is set and it has the model asked for.
 
+    Says so where there was one, and it has ended.
+
     Raises:
-        ServerError: several run, and no model is named.
+        ConfigError: several run, and no model is named.
     """
     settings = config.settings
     if settings.server or settings.device:  # a device is for the embedded model
@@ -113,6 +115,13 @@ def with_running_server(config: Config) -> Config:
         found = served.find(settings.model)
     except LongreadError as error:
         raise ConfigError(f"{error} Say so with --model, or --device for the embedded model.") from error
+    if found is None:
+        for gone in served.ended():
+            if settings.model in (None, gone.model):
+                terminal.note(
+                    f"the server of {gone.model} has ended ({gone.ending()}): what follows is without it. "
+                    f"agent serve {gone.model} starts it again, with --stop it is forgotten"
+                )
     if found is None or found.kv_tokens is None:
         return config
     origin = f"started with agent serve {found.model}"

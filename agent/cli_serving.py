@@ -107,7 +107,7 @@ def serve(
         from . import bars, serving_view
 
         if status:
-            serving_view.show_all(served.running())
+            serving_view.show_all(served.running(), served.ended())
             return
         if stop:
             serving_view.stop(model)

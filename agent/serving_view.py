@@ -89,8 +89,13 @@ def show_served(found: "Served") -> None:
     terminal.note(f"window {found.window:,} tokens{cache}; process {found.pid}; log {found.log}")
 
 
-def show_all(servers: "list[Served]") -> None:
-    """The servers that are running."""
+def show_all(servers: "list[Served]", ended: "list[Served]") -> None:
+    """The servers that are running, and those that ended by themselves."""
+    for one in ended:
+        terminal.note(
+            f"The server of {one.model} has ended: {one.ending()}. Its log: {one.log}. Start it again with "
+            f"agent serve {one.model}, or forget it with agent serve {one.model} --stop."
+        )
     if not servers:
         terminal.note("No server is running here: start one with agent serve MODEL.")
         return
@@ -114,12 +119,17 @@ def show_all(servers: "list[Served]") -> None:
 
 
 def stop(model: str | None) -> None:
-    """End a server, the only one if none is named.
+    """End a server, the only one if none is named, and what one that was killed left behind.
 
     Raises:
         ServerError: there is none, or several and none is named.
     """
     found = served.find(model)
+    if found is None and (gone := [one for one in served.ended() if model in (None, one.model)]):
+        for one in gone:
+            served.stop(one)
+            terminal.note(f"{one.model} had ended by itself: {one.ending()}")
+        return
     if found is None:
         raise ServerError(f"No server of {model} is running here." if model else "No server is running here.")
     served.stop(found)

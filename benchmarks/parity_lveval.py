@@ -92,16 +92,20 @@ for line in sys.stdin:
     row, answer = json.loads(line)
     name = row["dataset"]
     value = DATASET_METRIC[name](answer, row["answers"][0], row.get("answer_keywords"))
-    print("MADE " + json.dumps([DATASET_PROMPT[name].format(**row), DATASET_MAXGEN[name], value]))
+    print(json.dumps([name, DATASET_PROMPT[name].format(**row), DATASET_MAXGEN[name], value]))
 """
 
 
-def theirs(clone: Path, name: str) -> list[list[Any]]:
-    asked = "\n".join(json.dumps(case) for case in cases(name))
+def theirs(clone: Path) -> dict[str, list[list[Any]]]:
+    """The same of all data sets, by its own code."""
+    asked = "\n".join(json.dumps(case) for name in PROMPTS for case in cases(name))
     command = [sys.executable, "-c", _THEIRS, clone.resolve()]
     done = subprocess.run(command, input=asked, check=True, capture_output=True, text=True)
-    made = [json.loads(line.removeprefix("MADE ")) for line in done.stdout.splitlines() if line.startswith("MADE ")]
-    return [[digest(prompt), *rest] for prompt, *rest in made]
+    found: dict[str, list[list[Any]]] = {}
+    for line in done.stdout.splitlines():
+        name, prompt, *rest = json.loads(line)
+        found.setdefault(name, []).append([digest(prompt), *rest])
+    return found
 
 
 def same(one: list[Any], other: list[Any]) -> bool:
@@ -113,7 +117,7 @@ def main() -> None:
     parser.add_argument("--lveval", type=Path, required=True)
     clone = parser.parse_args().lveval
     shown = subprocess.run(["git", "-C", clone, "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
-    kept = {name: theirs(clone, name) for name in PROMPTS}
+    kept = theirs(clone)
     rows = []
     for name, made in kept.items():
         equal = sum(same(one, other) for one, other in zip(made, ours(name), strict=True))

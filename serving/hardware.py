@@ -5,6 +5,7 @@ import os
 import psutil
 import torch
 
+from . import memory
 from .errors import ModelUnusable
 
 
@@ -47,4 +48,4 @@ def free_memory(device: torch.device) -> int:
         # What torch's allocator holds and does not use can be had too.
         spare = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return torch.cuda.mem_get_info(device)[0] + spare
-    return psutil.virtual_memory().available
+    return memory.available()

@@ -28,15 +28,21 @@ from .command import Options, command, overrides, target, trained_shape
 from .errors import ModelUnusable, ServerError
 from .events import ServeEvent, Starting
 from .expected import informed
+from .memory import available
 from .plan import Gpus, Plan, Precision, Request, plan
-from .served import Served, find, path_of, record, stop
-from .server_log import Cause, cause, kv_tokens, longread_line, stage
+from .served import Served, ended, find, path_of, record, stop
+from .server_log import KILLED, cause, kv_tokens, longread_line, stage
 from .shape import ModelShape
 from .step_costs import everything
 
 __all__ = ["Options", "launch", "plan_for", "stop"]
 
 _POLL_SECONDS = 0.3
+# With these among the further arguments, what vLLM takes is not what was planned.
+_SIZES = {
+    "--block-size", "--dtype", "--gpu-memory-utilization", "--kv-cache-memory-bytes", "--max-model-len",
+    "--max-num-batched-tokens", "--max-num-seqs", "--num-gpu-blocks-override",
+}  # fmt: skip
 
 
 Report = Callable[[ServeEvent], None]
@@ -86,6 +92,9 @@ def launch(model: str, options: Options | None = None, *, on_event: Report | Non
     with _lock(model):
         if there := find(model):
             return there
+        for left in ended():
+            if left.model == model:  # what it left behind would take the memory
+                stop(left)
         folder = models.obtain(model, on_event=report)
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         found = plan_for(model, options, config)
@@ -112,7 +121,7 @@ def _serve(folder: Path, found: Plan, options: Options, port: int, log: Path, re
     )
     record(served)
     try:
-        tokens = _watch(process, served, found, options.timeout, report)
+        tokens = _watch(process, served, found, options, report)
     except BaseException:
         stop(served)
         raise
@@ -142,7 +151,7 @@ def detect(stages: int = 1) -> Gpus:
             )
         for name, memory in kinds:
             return Gpus(name.removeprefix("NVIDIA ").replace(" ", ""), memory, len(lines))
-    return Gpus.cpu(psutil.virtual_memory().available, stages)
+    return Gpus.cpu(available(), stages)
 
 
 def _shape(model: str, config: dict[str, Any] | None) -> ModelShape:
@@ -179,7 +188,7 @@ def _start(arguments: list[str], environment: dict[str, str], log: Path) -> "sub
 
 
 def _watch(
-    process: "subprocess.Popen[bytes]", served: Served, found: Plan, timeout: float, report: Report
+    process: "subprocess.Popen[bytes]", served: Served, found: Plan, options: Options, report: Report
 ) -> int | None:
     """Wait until the server answers, and tell what it is doing. -> the tokens that its K/V cache holds."""
     started = time.monotonic()
@@ -187,16 +196,16 @@ def _watch(
     what = "starting"
     with served.log.open(encoding="utf-8", errors="replace") as log:
         while True:
-            ended = process.poll()
+            code = process.poll()
             for line in _lines(log):
                 tokens = kv_tokens(line) or tokens
                 what = longread_line(line) or stage(line) or what
-            if ended is not None:
-                raise ServerError(_failed(served, found, ended))
+            if code is not None:
+                raise ServerError(_failed(served, found, options, code))
             seconds = time.monotonic() - started
             if _answers(served.url):
                 return tokens
-            if seconds > timeout:
+            if seconds > options.timeout:
                 raise ServerError(f"{served.model} was not ready after {seconds:.0f} s ({what}); its log: {served.log}")
             report(Starting(name=served.model, what=what, seconds=seconds))
             time.sleep(_POLL_SECONDS)
@@ -215,14 +224,17 @@ def _answers(url: str) -> bool:
         return False
 
 
-def _failed(served: Served, found: Plan, code: int) -> str:
+def _failed(served: Served, found: Plan, options: Options, code: int) -> str:
     lines = served.log.read_text(encoding="utf-8", errors="replace").replace("\r", "\n").splitlines()
     why, how = cause(lines), f"exit code {code}" if code >= 0 else f"signal {-code}"
     if code == -signal.SIGKILL:
-        why = Cause("it was killed, as happens when main memory runs out", memory=True)
+        why = KILLED
     text = f"{served.model} did not start ({how}): {why.text.rstrip('.')}. Its log: {served.log}."
     if not why.memory:
         return text
+    if asked := [flag for part in options.extra if (flag := part.partition("=")[0]) in _SIZES]:
+        need = found.chosen.need.total if found.chosen else 0
+        return f"{text} Without {' and '.join(asked)}, as planned, it takes {need / 2**30:.1f} GiB."
     half = plan(replace(found.request, tokens=max(1, found.request.tokens // 2)))
     if half.chosen is None:
         return text

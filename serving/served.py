@@ -3,11 +3,13 @@
 import contextlib
 import os
 import signal
+import time
 from pathlib import Path
 
 import psutil
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from . import server_log
 from .errors import ServerError
 from .store import cache_dir
 
@@ -36,13 +38,28 @@ class Served(BaseModel):
         """The process, if it lives."""
         return living(self.pid, self.began)
 
+    @property
+    def family(self) -> list[psutil.Process]:
+        """Its processes that live: also those that the first one left behind, if that was killed."""
+        if (process := self.process) is not None:
+            return [process, *_children(process)]
+        return [member for member in psutil.process_iter() if _session(member) == self.pid and not _dead(member)]
+
     def memory(self) -> int:
         """Bytes of main memory that its processes hold."""
-        process, total = self.process, 0
-        for member in [] if process is None else [process, *_children(process)]:
+        total = 0
+        for member in self.family:
             with contextlib.suppress(psutil.Error):
                 total += member.memory_info().rss
         return total
+
+    def ending(self) -> str:
+        """Why it ended, by its log."""
+        try:
+            lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
+        except OSError:
+            return "its log is gone"
+        return server_log.ending(lines).text.rstrip(".")
 
 
 def living(pid: int, began: float) -> psutil.Process | None:
@@ -80,17 +97,35 @@ def forget(model: str) -> None:
 
 
 def running() -> list[Served]:
-    """The servers that live, the latest first; those that do not are forgotten."""
+    """The servers that live, the latest first."""
+    return [_come_up(served) for served in _recorded() if served.process is not None]
+
+
+def ended() -> list[Served]:
+    """The servers that came to their end without having been stopped, the latest first."""
+    return [served for served in _recorded() if served.process is None]
+
+
+def _come_up(served: Served) -> Served:
+    """With what its log says, if whoever started it did not wait until it was up."""
+    if served.kv_tokens is not None:
+        return served
+    try:
+        lines = served.log.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return served
+    if not any(server_log.stage(line) == "ready" for line in lines):
+        return served
+    return served.model_copy(update={"kv_tokens": next(filter(None, map(server_log.kv_tokens, lines)), None)})
+
+
+def _recorded() -> list[Served]:
     found = []
     for path in folder().glob("*.json"):
         try:
-            served = Served.model_validate_json(path.read_text(encoding="utf-8"))
+            found.append(Served.model_validate_json(path.read_text(encoding="utf-8")))
         except (OSError, ValidationError):
-            served = None
-        if served is None or served.process is None:
             path.unlink(missing_ok=True)
-        else:
-            found.append(served)
     return sorted(found, key=lambda served: -served.began)
 
 
@@ -110,18 +145,42 @@ def find(model: str | None) -> Served | None:
 
 
 def stop(served: Served) -> None:
-    """End a server and all its processes, gently first."""
-    process = served.process
-    if process is not None:
-        family = [process, *_children(process)]
+    """End a server and all its processes, gently first, and forget it."""
+    family = served.family
+    gentle = [served.process] if served.process else family
+    for member in gentle:
         with contextlib.suppress(psutil.Error):
-            process.send_signal(signal.SIGTERM)
-        _, alive = psutil.wait_procs(family, timeout=_STOP_SECONDS)
-        for member in alive:
-            with contextlib.suppress(psutil.Error):
-                member.kill()
-        psutil.wait_procs(alive, timeout=5)
+            member.send_signal(signal.SIGTERM)
+    alive = _wait(family, _STOP_SECONDS)
+    for member in alive:
+        with contextlib.suppress(psutil.Error):
+            member.kill()
+    _wait(alive, 5)
     forget(served.model)
+
+
+def _wait(processes: list[psutil.Process], seconds: float) -> list[psutil.Process]:
+    """Those that are still alive then. In a container, nobody may ever collect the dead that are not our children."""
+    deadline = time.monotonic() + seconds
+    while processes and time.monotonic() < deadline:
+        _, alive = psutil.wait_procs(processes, timeout=0.2)
+        processes = [process for process in alive if not _dead(process)]
+    return processes
+
+
+def _session(process: psutil.Process) -> int | None:
+    """The session that a process belongs to, by the number of the process that began it."""
+    try:
+        return os.getsid(process.pid)
+    except OSError:
+        return None
+
+
+def _dead(process: psutil.Process) -> bool:
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return True
 
 
 def _children(process: psutil.Process) -> list[psutil.Process]:

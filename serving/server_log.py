@@ -24,7 +24,13 @@ _OUT_OF_MEMORY = re.compile(
 _RAISED = re.compile(r"^(?:[\w.]+\.)?([A-Z]\w*(?:Error|Exception|Interrupt)): (.+)")
 _PORT = re.compile(r"address already in use", re.IGNORECASE)
 # What is raised because something else was.
-_CONSEQUENCE = re.compile(r"Engine core initialization failed|WorkerProc initialization failed|See root cause")
+_CONSEQUENCE = re.compile(
+    r"Engine core initialization failed|WorkerProc initialization failed|See root cause|See stack trace"
+    r"|died unexpectedly|EngineDeadError|EngineCore encountered an issue"
+)
+_OF_THE_ENGINE = re.compile(r"^\((?:EngineCore|Worker)\S*(?: pid=\d+)?\) ")
+_ALLOCATOR = re.compile(r"DefaultCPUAllocator: .*you tried to allocate (\d+) bytes")
+_TOLD_TO_END = re.compile(r"Application shutdown complete|Received signal|SIGTERM")
 
 
 def stage(line: str) -> str | None:
@@ -55,8 +61,28 @@ class Cause:
     """Whether it ran out of memory."""
 
 
+KILLED = Cause("it was killed, as happens when main memory runs out", memory=True)
+_ENGINE_KILLED = Cause("one of its processes was killed, as happens when main memory runs out", memory=True)
+
+
 def cause(lines: list[str]) -> Cause:
-    """The first error in a log that is not the consequence of another."""
+    """Why a start failed: the first error in its log that is not the consequence of another."""
+    if found := _error(lines):
+        return found
+    last = next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
+    return Cause(_PREFIX.sub("", last))
+
+
+def ending(lines: list[str]) -> Cause:
+    """Why a server that had answered came to its end."""
+    end = next((index for index, line in enumerate(lines) if _CONSEQUENCE.search(line)), None)
+    if end is not None:
+        # What the API server raised before was about a request.
+        return _error([line for line in lines[:end] if _OF_THE_ENGINE.match(line)]) or _ENGINE_KILLED
+    return Cause("it was told to end") if any(map(_TOLD_TO_END.search, lines)) else KILLED
+
+
+def _error(lines: list[str]) -> Cause | None:
     raised: list[str] = []
     for line in lines:
         text = _PREFIX.sub("", line.strip()).strip()
@@ -65,7 +91,9 @@ def cause(lines: list[str]) -> Cause:
             raised.append(match[2] if match[1] in ("ValueError", "RuntimeError") else f"{match[1]}: {match[2]}")
     for text in raised:
         if _OUT_OF_MEMORY.search(text):
-            return Cause(text, memory=True)
+            asked = _ALLOCATOR.search(text)
+            size = f"main memory ran out: {int(asked[1]) / 2**30:.1f} GiB more could not be had" if asked else text
+            return Cause(size, memory=True)
     if raised:
         # pydantic puts what was wrong a line below its own.
         below = next((line for line in lines if line.strip().startswith("Value error, ")), None)
@@ -73,5 +101,4 @@ def cause(lines: list[str]) -> Cause:
     for line in lines:
         if _OUT_OF_MEMORY.search(line) or _PORT.search(line):
             return Cause(_PREFIX.sub("", line.strip()), memory=bool(_OUT_OF_MEMORY.search(line)))
-    last = next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
-    return Cause(_PREFIX.sub("", last))
+    return _ENGINE_KILLED if any(map(_CONSEQUENCE.search, lines)) else None

@@ -54,6 +54,8 @@ _NO_TOOLS = re.compile(
     re.IGNORECASE,
 )
 
+_ENGINE_DIED = re.compile(r"EngineDeadError|EngineCore encountered an issue")  # of vLLM
+
 
 class ToolsRefused(ServerError):
     """A server that answers, but not when the request has tools."""
@@ -99,6 +101,8 @@ def refused(
     if status in (None, 400, 413, 422, 500) and (limits := too_long(text)):
         return _prompt_too_long(server, model, *limits, said, estimate)
     code = f" ({status})" if status else ""
+    if _ENGINE_DIED.search(text):
+        return ServerError(f"{server.shown} lost its engine{code}. agent serve --status tells why, if it ran here.")
     if status in (400, 404, 422, 500, 501) and _NO_TOOLS.search(text):
         return ToolsRefused(f"{server.shown} takes no tools{code}: {said}.")
     if status in (401, 403):

@@ -201,7 +201,10 @@ class DualChunkImpl(AttentionImpl[DualChunkMetadata]):
             "attention sinks": others.get("sinks"),
         }
         if asked := [name for name, value in unknown.items() if value is not None]:
-            raise NotImplementedError(f"longread does not compute {' and '.join(asked)}, which this model has")
+            raise NotImplementedError(
+                f"longread does not compute {' and '.join(asked)}, which this model has: without "
+                "dual_chunk_attention_config in its config.json, vLLM's own backends may"
+            )
         config = get_current_vllm_config()
         settings = Settings.of_engine(config).of_rank(get_tensor_model_parallel_rank(), num_heads)
         self.num_heads, self.head_size, self.scale = num_heads, head_size, float(scale)

@@ -203,6 +203,14 @@ def test_a_refusal_gives_the_servers_reason(scripted_server: ScriptedServer, end
     assert server_error(endpoint()) == f"{scripted_server.url} refused the request {reason}"
 
 
+def test_a_server_of_ours_that_loses_its_engine(scripted_server: ScriptedServer, endpoint: Endpoint):
+    """Before anything of the answer; vLLM's log has the trace that its words point to."""
+    died = "EngineCore encountered an issue. See stack trace (above) for the root cause."
+    scripted_server.script(Reply([f'data: {{"error": {{"message": "{died}", "code": 500}}}}\n\n']))
+    wanted = f"{scripted_server.url} lost its engine. agent serve --status tells why, if it ran here."
+    assert server_error(endpoint()) == wanted
+
+
 # Broken off
 
 

@@ -56,6 +56,17 @@ def test_not_before_it_is_up(tmp_path: Path) -> None:
     assert settled(tmp_path)[0] is None
 
 
+def test_one_that_has_ended_is_missed_aloud(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The embedded model, which is smaller, would answer in its place."""
+    found = serve("qwen2.5-7b-1m", tmp_path)
+    record(found.model_copy(update={"began": found.began - 1000}))
+    found.log.write_text("INFO:     Application startup complete.\n")
+    for flags, told in (({}, True), ({"model": "qwen2.5-7b-1m"}, True), ({"model": "smollm2-135m"}, False)):
+        assert settled(tmp_path, **flags)[0] is None
+        said = " ".join(capsys.readouterr().err.split())
+        assert ("the server of qwen2.5-7b-1m has ended (it was killed, as happens" in said) == told
+
+
 def test_of_several_one_is_to_be_named(tmp_path: Path) -> None:
     serve("smollm2-135m", tmp_path)
     serve("other", tmp_path)

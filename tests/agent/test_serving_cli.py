@@ -85,6 +85,23 @@ def test_what_runs_is_listed_and_ended(sleeper: served.Served) -> None:
     assert sleeper.process is None
 
 
+def test_one_that_ended_by_itself_is_shown_with_its_cause_until_it_is_forgotten(sleeper: served.Served) -> None:
+    assert sleeper.process is not None
+    sleeper.process.kill()
+    sleeper.process.wait()
+    sleeper.log.write_text("INFO:     Application startup complete.\n")
+    status = run("serve", "--status")
+    assert status.exit_code == 0, status.output
+    said = " ".join(status.stderr.split())
+    assert f"a/b has ended: it was killed, as happens when main memory runs out. Its log: {sleeper.log}" in said
+    assert "No server is running here" in said
+    forgotten = run("serve", "--stop")
+    assert forgotten.exit_code == 0
+    assert "a/b had ended by itself: it was killed" in " ".join(forgotten.stderr.split())
+    assert "has ended" not in run("serve", "--status").stderr
+    assert run("serve", "--stop").exit_code == 1
+
+
 def test_nothing_runs() -> None:
     assert "No server is running here: start one with agent serve MODEL." in run("serve", "--status").stderr
     for arguments, message in (((), "No server is running here."), (("a/b",), "No server of a/b is running here.")):

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from typing import Any
 from urllib.request import Request, urlopen
 
 import jsonschema
+import psutil
 import pytest
 
 from engines import SERVED_TOKENS, user
@@ -22,7 +24,7 @@ from longread.serving.embedded import Engine
 from longread.serving.errors import ServerError
 from longread.serving.events import ServeEvent, Starting
 from longread.serving.launch import Options
-from longread.serving.server_log import cause, kv_tokens, longread_line, stage
+from longread.serving.server_log import cause, ending, kv_tokens, longread_line, stage
 
 
 def ask(url: str, body: dict[str, object]) -> dict[str, object]:
@@ -224,6 +226,41 @@ def test_a_process_of_the_same_number_is_not_the_server(sleeper: served.Served) 
     assert sleeper.process is not None  # and it was left alone
 
 
+def test_what_a_killed_server_leaves_behind_is_ended_with_it(sleeper: served.Served) -> None:
+    """Its engine goes on without it, and keeps its memory."""
+    child = "import time; print('ready', flush=True); time.sleep(60)"
+    first = subprocess.Popen(
+        [sys.executable, "-c", f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"],
+        stdout=subprocess.PIPE, start_new_session=True,
+    )  # fmt: skip
+    began = psutil.Process(first.pid).create_time()
+    gone = sleeper.model_copy(update={"model": "gone", "pid": first.pid, "began": began})
+    served.record(gone)
+    assert first.stdout
+    assert first.stdout.readline()
+    first.kill()
+    first.wait()
+    first.stdout.close()
+    assert served.running() == [sleeper]
+    assert served.ended() == [gone]
+    [left] = gone.family
+    assert gone.memory() > 0
+    served.stop(gone)
+    assert not left.is_running() or left.status() == psutil.STATUS_ZOMBIE
+    assert served.ended() == []
+    assert sleeper.process is not None
+
+
+def test_one_that_nobody_waited_for_is_up_when_its_log_says_so(sleeper: served.Served) -> None:
+    """The terminal was closed while it started."""
+    served.record(sleeper.model_copy(update={"kv_tokens": None}))
+    sleeper.log.write_text("INFO 11-24 [kv.py:2] CPU KV cache size: 24,576 tokens, Maximum\n")
+    assert [one.kv_tokens for one in served.running()] == [None]
+    with sleeper.log.open("a") as log:
+        log.write("INFO:     Application startup complete.\n")
+    assert served.running() == [sleeper]
+
+
 def test_several_servers_need_a_name(sleeper: served.Served) -> None:
     served.record(sleeper.model_copy(update={"model": "second"}))
     with pytest.raises(ServerError, match="2 servers are running: choose one of"):
@@ -279,6 +316,16 @@ def test_lines_that_are_ours() -> None:
             ["pydantic_core._pydantic_core.ValidationError: 1 error for VllmConfig", "  Value error, no such"],
             "no such", False,
         ),
+        (
+            [PREFIX + "RuntimeError: [enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate "
+             "memory: you tried to allocate 5998510080 bytes. Error code 12 (Cannot allocate memory)"],
+            "main memory ran out: 5.6 GiB more could not be had", True,
+        ),
+        (
+            [PREFIX + "Exception: WorkerProc initialization failed due to an exception in a background process. See "
+             "stack trace for root cause.", "RuntimeError: Engine core initialization failed. See root cause above."],
+            "one of its processes was killed, as happens when main memory runs out", True,
+        ),
         (["OSError: [Errno 98] Address already in use"], "OSError: [Errno 98] Address already in use", False),
         (["something", ""], "something", False),
         ([], "it said nothing", False),
@@ -287,6 +334,32 @@ def test_lines_that_are_ours() -> None:
 def test_causes(lines: list[str], text: str, memory: bool) -> None:
     found = cause(lines)
     assert (found.text, found.memory) == (text, memory)
+
+
+DIED = "(APIServer pid=7) ERROR 11-26 22:27:16 [async_llm.py:906] vllm.v1.engine.exceptions.EngineDeadError: EngineCore"
+
+
+@pytest.mark.parametrize(
+    ("lines", "text"),
+    [
+        (
+            [PREFIX + "Worker proc VllmWorker-0 died unexpectedly (exit code: -9), shutting down executor.",
+             PREFIX + "RuntimeError: Executor failed.", DIED, "INFO:     Application shutdown complete."],
+            "one of its processes was killed, as happens when main memory runs out",
+        ),
+        (
+            ["(APIServer pid=7) ERROR 11-26 22:27:16 [x.py:9] ValueError: of a request",
+             PREFIX + "torch.OutOfMemoryError: CUDA out of memory.", DIED],
+            "OutOfMemoryError: CUDA out of memory.",
+        ),
+        (["INFO:     Shutting down", "INFO:     Application shutdown complete."], "it was told to end"),
+        (["INFO:     Application startup complete.", "INFO:     127.0.0.1:4 - \"GET /metrics HTTP/1.1\" 200 OK"],
+         "it was killed, as happens when main memory runs out"),
+    ],
+    ids=["killed worker", "an error of the engine", "told to end", "killed itself"],
+)  # fmt: skip
+def test_how_servers_end(lines: list[str], text: str) -> None:
+    assert ending(lines).text == text
 
 
 def test_a_server_that_dies_says_why(home: Path, small_model: Path) -> None:
@@ -327,6 +400,17 @@ def test_one_that_runs_out_of_memory_says_what_would_fit(played: Callable[[str],
     wanted = launch.plan_for(str(small_model), Options(tokens=4096)).chosen
     assert wanted
     assert found[1] == f"{wanted.need.total / 2**30:.1f}"
+
+
+def test_what_was_asked_of_vllm_beside_the_plan_is_named(played: Callable[[str], None], small_model: Path) -> None:
+    played(f"print({PREFIX + 'RuntimeError: DefaultCPUAllocator: you tried to allocate 5998510080 bytes'!r}); exit(1)")
+    asked = Options(tokens=8192, extra=("--kv-cache-memory-bytes", "6000000000", "--max-num-seqs=4"))
+    message = (
+        r": main memory ran out: 5\.6 GiB more could not be had\. Its log: .*\. "
+        r"Without --kv-cache-memory-bytes and --max-num-seqs, as planned, it takes \d+\.\d GiB\.$"
+    )
+    with pytest.raises(ServerError, match=message):
+        launch.launch(str(small_model), asked)
 
 
 @pytest.mark.parametrize(

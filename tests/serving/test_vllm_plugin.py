@@ -30,8 +30,9 @@ from vllm_engines import (
 
 @pytest.fixture
 def dense(tiny_models: dict[str, Path], tmp_path: Path) -> Path:
-    """A tiny random Qwen2 with Dual Chunk Attention."""
-    return checkpoint(tiny_models["qwen2"], tmp_path / "dense", dual_chunk_attention_config=DCA)
+    """A tiny random Qwen2 with Dual Chunk Attention, and, as Qwen's own have it, a window that is not used."""
+    unused: dict[str, Any] = {"use_sliding_window": False, "sliding_window": 128, "max_window_layers": 3}
+    return checkpoint(tiny_models["qwen2"], tmp_path / "dense", dual_chunk_attention_config=DCA, **unused)
 
 
 def test_a_dense_model_answers_as_transformers_does(vllm: Vllm, dense: Path) -> None:
@@ -163,14 +164,22 @@ def test_a_model_without_the_config_keeps_the_backend_it_had(
     assert apart(expected(whole, ids, 1), wanted) > 1e-2
 
 
-def test_the_real_model_answers_as_the_embedded_engine_does(vllm: Vllm, small_model: Path, tmp_path: Path) -> None:
-    """Below, across and twice across S; two of them at once."""
-    folder = checkpoint(
-        small_model, tmp_path / "real", dual_chunk_attention_config={"chunk_size": 512, "local_size": 64}
-    )
+@pytest.fixture
+def real(small_model: Path, tmp_path: Path) -> Path:
+    """The real model, with chunks of Dual Chunk Attention that a few hundred tokens go beyond."""
+    return checkpoint(small_model, tmp_path / "real", dual_chunk_attention_config={"chunk_size": 512, "local_size": 64})
+
+
+def about_the_licence(end: int, start: int = 0) -> list[dict[str, Any]]:
+    """A question about these characters of it."""
     licence = (Path(__file__).parents[2] / "LICENSE").read_text()
-    messages = [user(f"{licence[:end]}\n\nWhat does this text say, in one paragraph?") for end in (1200, 3200, 5400)]
-    with Engine.load(folder, dtype="float32", prefix_store=None) as engine:
+    return user(f"{licence[start:end]}\n\nWhat does this text say, in one paragraph?")
+
+
+def test_the_real_model_answers_as_the_embedded_engine_does(vllm: Vllm, real: Path) -> None:
+    """Below, across and twice across S; two of them at once."""
+    messages = [about_the_licence(end) for end in (1200, 3200, 5400)]
+    with Engine.load(real, dtype="float32", prefix_store=None) as engine:
         short, across, twice = (engine.render(each) for each in messages)
         assert len(short) < 448 < len(across) < 2 * 448 < len(twice)
         wanted = []
@@ -179,10 +188,40 @@ def test_the_real_model_answers_as_the_embedded_engine_does(vllm: Vllm, small_mo
             assert finish_of(events).reason == "length"
             wanted.append(text_of(events))
         found = vllm.answers(
-            folder, [[short], [across, twice]], tokens=12, max_model_len=2048, max_num_batched_tokens=700
+            real, [[short], [across, twice]], tokens=12, max_model_len=2048, max_num_batched_tokens=700
         )
         assert [engine.tokenizer.backend.decode(answer["tokens"]) for answer in found] == wanted
     assert len(set(wanted)) == 3
+
+
+def test_the_real_model_answers_the_same_when_it_is_preempted(vllm: Vllm, real: Path) -> None:
+    """Two prompts, across and twice across S, fill 13 of 14 pages, and want two more for their answers.
+
+    What was taken from one is found in the prefix cache again, or without one computed anew.
+    """
+    with Engine.load(real, dtype="float32", prefix_store=None) as engine:
+
+        def fills(pages: int, start: int) -> list[dict[str, Any]]:
+            """A question that does, but for a few tokens."""
+            asked = (about_the_licence(end, start) for end in range(start + 300 * pages, start + 700 * pages))
+            return next(each for each in asked if 0 <= pages * 128 - len(engine.render(each)) < 4)
+
+        asked = [fills(5, 0), fills(8, 3000)]
+        wanted = [text_of(engine.stream(each, max_tokens=16)) for each in asked]
+        prompts = [engine.render(each) for each in asked]
+        assert 448 < len(prompts[0]) < 2 * 448 < len(prompts[1])
+        for caching in (True, False):
+            reply = vllm.ask(
+                real,
+                [prompts],
+                tokens=16,
+                enable_prefix_caching=caching,
+                num_gpu_blocks_override=15,  # one is vLLM's own
+                max_model_len=1280,
+                max_num_batched_tokens=256,
+            )
+            assert [engine.tokenizer.backend.decode(answer["tokens"]) for answer in reply["answers"]] == wanted
+            assert reply["preemptions"] == 1
 
 
 def test_without_the_plug_in_vllm_does_not_start_such_a_model_and_with_an_unknown_vllm_it_says_so(
@@ -203,6 +242,19 @@ def test_a_backend_that_cannot_compute_it_is_an_error(vllm: Vllm, dense: Path) -
     message = "attention backend CPU_ATTN was asked for, and this model has dual_chunk_attention_config"
     with pytest.raises(VllmError, match=message):
         vllm.ask(dense, [[words(10)]], attention_backend="CPU_ATTN")
+
+
+@pytest.mark.parametrize("family", ["qwen2", "qwen3"])
+def test_sliding_windows_beside_the_config_are_an_error(
+    vllm: Vllm, tiny_models: dict[str, Path], tmp_path: Path, family: str
+) -> None:
+    """vLLM tells the layers of Qwen2 in another way than those of Qwen3."""
+    layers = ["sliding_attention"] * 3
+    window: dict[str, Any] = {"use_sliding_window": True, "sliding_window": 64, "layer_types": layers}
+    folder = checkpoint(tiny_models[family], tmp_path / family, dual_chunk_attention_config=DCA, **window)
+    message = "longread does not compute a sliding window, which this model has: without dual_chunk_attention_config"
+    with pytest.raises(VllmError, match=message):
+        vllm.ask(folder, [[words(10)]])
 
 
 # Settings
