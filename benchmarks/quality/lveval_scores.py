@@ -26,8 +26,9 @@ def chinese_rouge(answer: str, expected: tuple[str, ...], facts: Mapping[str, An
     said, wanted = (" ".join(_telling(text)) for text in (answer, expected[0]))
     from rouge import Rouge
 
+    rouge: Any = Rouge(metrics=["rouge-l"], stats=["f"])
     try:
-        return Rouge(metrics=["rouge-l"], stats=["f"]).get_scores([said], [wanted], avg=True)["rouge-l"]["f"]
+        return rouge.get_scores([said], [wanted], avg=True)["rouge-l"]["f"]
     except (ValueError, RecursionError):
         return 0.0
 
