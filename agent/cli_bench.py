@@ -120,6 +120,7 @@ def run(
         terminal.note(f"answers are in {kept.path}")
         if draw:
             drawing.draw(rows, draw)
+            terminal.note(f"the picture is {draw}")
 
 
 @app.command("show")
@@ -138,6 +139,7 @@ def show(results: Results, draw: Draw = None) -> None:
         terminal.out.print(bench.table(rows))
         if draw:
             draw_rows(rows, draw)
+            terminal.note(f"the picture is {draw}")
 
 
 @app.command("compare")

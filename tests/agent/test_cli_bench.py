@@ -53,6 +53,7 @@ def test_a_run_asks_scores_keeps_and_goes_on(server: ScriptedServer, tmp_path: P
     right = sum(row["score"] for row in made if row["length"] == 1024)
     assert re.search(rf"passkey +1,024 +6 +{100 * right / 6:.1f} \[", result.stdout)
     assert (tmp_path / "p.svg").stat().st_size > 1000
+    assert "".join(f"the picture is {tmp_path / 'p.svg'}".split()) in "".join(result.stderr.split())
     again = run(*PASSKEYS, "--server", server.url, "--out", str(out))
     assert again.exit_code == 0
     assert len(server.chats) == 12
