@@ -123,7 +123,8 @@ def chat(
                 selections=chosen,
             )
             conversation.run(first, lines(stdin_is_a_document="-" in files))
-        if conversation.failed and not conversation.transcript:
+        # Whoever types sees what failed; a script sees the exit code.
+        if conversation.failed and not (sys.stdin.isatty() and conversation.transcript):
             raise typer.Exit(1)
 
 

@@ -18,14 +18,14 @@ from statistics import median, quantiles
 from typing import Any
 
 import report
-from pipeline_costs import ENGINE, TENSOR_PARALLEL, pipeline, split
+from pipeline_costs import ENGINE, TENSOR_PARALLEL, allowed, pipeline, split
 from pipeline_events import Arrival, Run, Stages, simulate
 from pipeline_rules import Atom, SGLang, fixed_rule
 
 from longread.serving.chunking import Chunker, CostModel, Limits, Pacer, Pipeline, Policy, Transfer
 from longread.serving.shape import SHAPES
 
-LIMITS = Limits(most=65_536, least=256)
+LIMITS = Limits(most=65_536, least=256, queued=1)
 RULES: dict[str, Callable[[Pipeline, int], Policy]] = {
     "fixed": lambda _, base: fixed_rule(base, LIMITS.page),
     "SGLang": lambda stages, base: SGLang(stages, base, LIMITS.page),
@@ -41,8 +41,8 @@ WITHIN = 0.10
 
 
 def run(stages: Stages, policy: Policy, arrivals: Sequence[Arrival]) -> Run:
-    """On GPUs."""
-    return simulate(stages, policy, arrivals, ahead=True, overhead=ENGINE / 2)
+    """On GPUs, where vLLM schedules asynchronously."""
+    return simulate(stages, policy, arrivals, ahead=True, queued=LIMITS.queued, overhead=ENGINE / 2)
 
 
 def best(rule: str, stages: Pipeline, tokens: int) -> tuple[int, Run]:
@@ -120,7 +120,10 @@ def scenarios(tiny: bool) -> list[Scenario]:
 
 
 def mixture(tokens: int) -> list[dict[str, Any]]:
-    """A long prompt comes to a pipeline that answers others, and short ones after it."""
+    """A long prompt comes to a pipeline that answers others, and short ones after it.
+
+    Gaps between tokens are of the answers, from the long prompt's arrival to its first token.
+    """
     stages = pipeline("qwen2.5-7b-1m", 7, sparse=False)
     base, _ = best("fixed", stages, tokens)
     policies: dict[str, Policy] = {
@@ -133,7 +136,13 @@ def mixture(tokens: int) -> list[dict[str, Any]]:
     rows = []
     for name, policy in policies.items():
         served = run(stages, policy, arrivals).served
-        gaps = [gap for one in served[:4] for at, gap in zip(one.times[1:], one.gaps, strict=True) if at > 1.5]
+        first, last = served[4].arrival.at, served[4].arrival.at + served[4].ttft
+        gaps = [
+            gap
+            for one in served[:4]
+            for at, gap in zip(one.times[1:], one.gaps, strict=True)
+            if first <= one.arrival.at + at - gap and one.arrival.at + at <= last
+        ]
         rows.append(
             {
                 "rule": name,
@@ -141,6 +150,7 @@ def mixture(tokens: int) -> list[dict[str, Any]]:
                 "short": median(one.ttft for one in served[5:]),
                 "gap": median(gaps),
                 "gap_95": quantiles(gaps, n=20)[-1],
+                "gap_most": max(gaps),
             }
         )
     return rows
@@ -243,21 +253,25 @@ def show(results: dict[str, Any]) -> None:
         rules = one["rules"]
         times = [f"{rules[name]['ttft']:,.2f}" for name in (*RULES, OURS)]
         ours = rules[OURS]
+        share, bound = allowed(one["model"], one["stages"], one["tokens"], LIMITS.most, sparse=one["sparse"])
         rows.append(
             (one["model"], "sparse" if one["sparse"] else "dense", f"{one['tokens']:,}", one["stages"], *times,
              f"{ours['ttft'] / rules['fixed']['ttft'] - 1:+.1%}", f"{ours['efficiency']:.0%}", f"{one['balance']:.1%}",
-             f"{ours['bubble']:.1%}")
+             f"{bound:.0%}", f"{share:.3%}", f"{ours['bubble']:.1%}")
         )  # fmt: skip
     headings = (
-        "model", "attention", "tokens", "stages", *RULES, OURS, "against fixed", "efficiency", "of the split", "bubble",
+        "model", "attention", "tokens", "stages", *RULES, OURS, "against fixed", "efficiency", "of the split",
+        "of the chunks", "a chunk's share", "bubble",
     )  # fmt: skip
     print(report.table(headings, rows))
     print()
     mixed = [
-        (one["rule"], *(f"{one[name]:.2f}" for name in ("ttft", "short", "gap", "gap_95")))
+        (one["rule"], *(f"{one[name]:.2f}" for name in ("ttft", "short", "gap", "gap_95", "gap_most")))
         for one in results["mixture"]
     ]
-    print(report.table(("chunks", "long TTFT, s", "short TTFT, s", "decode, s", "95% of decodes, s"), mixed))
+    print(
+        report.table(("chunks", "long TTFT, s", "short TTFT, s", "decode, s", "95% of decodes, s", "longest, s"), mixed)
+    )
     print()
     tables = [(one["table"], f"{one['corrected']:.2f}", f"{one['uncorrected']:.2f}") for one in results["tables"]]
     print(report.table(("costs in the table", "TTFT, s", "without correction, s"), tables))

@@ -4,6 +4,7 @@ Every rate below is named with where it is from; those marked *assumed* are nobo
 overlaps are added up here (reading weights and multiplying by them), which makes chunks too dear rather than too cheap.
 """
 
+import math
 from collections.abc import Sequence
 
 from longread.kernels.budgets import LEAST_QUERIES, THRESHOLD
@@ -57,6 +58,24 @@ def pipeline(model: str, stages: int, *, sparse: bool, counts: Sequence[int] | N
         # The residual and what is to be added to it; each GPU of a stage sends its share.
         transfer=Transfer(step=LATENCY, token=2 * shape.hidden * BYTES / tp / NETWORK) if stages > 1 else Transfer(),
     )
+
+
+def allowed(model: str, stages: int, tokens: int, most: int, *, sparse: bool) -> tuple[float, float]:
+    """(share, efficiency): what a chunk costs in any case, of a stage's work for a prompt; what that allows.
+
+    With W of work and h a chunk, N chunks take (W + N·h)·(1 + (stages - 1)/N), least at N = √((stages - 1)·W/h), but
+    there are as many as memory asks for at least; and one stage takes W + N·h with just these. See docs/pipeline.md.
+
+    Args:
+        most: tokens of a chunk.
+    """
+    pace = pipeline(model, stages, sparse=sparse).paces[0]
+    terms = pace.terms(sparse)
+    share = (terms.step + terms.length * tokens / 2) / (terms.token * tokens + terms.past * tokens**2 / 2)
+    layers, fewest = split(SHAPES[model].layers, stages), tokens / most
+    chunks = max(math.sqrt((stages - 1) / share), fewest)
+    scaling = (1 + fewest * share) / ((1 + chunks * share) * (1 + (stages - 1) / chunks))
+    return share, sum(layers) / len(layers) / max(layers) * scaling
 
 
 def _stage(shape: ModelShape, layers: int, tp: int, sparse: bool) -> CostModel:

@@ -1,13 +1,15 @@
 """A pipeline in simulated time: vLLM's engine loop round any number of stages, with a scheduler's real policy in it.
 
-The loop is vLLM's (v1/engine/core.py, step_with_batch_queue): as many steps under way as there are stages; a step is
-scheduled whenever there is room for one; otherwise the oldest is waited for. A stage begins a step when it has done the
+The loop is vLLM's (v1/engine/core.py, step_with_batch_queue): as many steps under way as there are stages, and one more
+where it schedules asynchronously; a step is scheduled whenever there is room for one; otherwise the oldest is waited
+for. A stage begins a step when it has done the
 one before, has received, and the stage behind has taken what it sent last: vLLM's workers wait for their sends then. On
 a CPU a worker begins to receive when it is free; on a GPU, whose kernels are launched ahead of their time, when it
-begins the step before. Requests are served in the order they came; those that are read decode in every step that finds
-their last token out.
+begins the step before. Requests are served in the order they came. Those that are read decode in every step that finds
+their last token out; asynchronously, which does not wait to see it, in every so many steps as there are stages.
 """
 
+import math
 import random
 from collections import deque
 from collections.abc import Sequence
@@ -56,8 +58,10 @@ class Served:
     chunks: list[int] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
     read: int = 0
-    waits: bool = False
-    """Whether it has a step under way that must come out before it goes on: a decode, or the last chunk."""
+    due: int = 0
+    """Its tokens that are out or under way."""
+    resumes: float = 0
+    """The number of the step that may decode it though one of its tokens is under way."""
 
     @property
     def ttft(self) -> float:
@@ -101,6 +105,7 @@ def simulate(
     arrivals: Sequence[Arrival],
     *,
     ahead: bool = False,
+    queued: int = 0,
     overhead: float = 0.0,
     noise: float = 0.0,
 ) -> Run:
@@ -109,6 +114,7 @@ def simulate(
     Args:
         pipeline: what steps cost in truth; a policy brings its own idea of it.
         ahead: whether stages receive while they work.
+        queued: steps under way beyond one a stage: 0 or 1, see `longread.serving.chunking.Limits`.
         overhead: seconds the engine takes to schedule a step, with none of which it overlaps.
         noise: relative spread of what a stage takes for a step; the same for the same step of another run.
     """
@@ -120,29 +126,34 @@ def simulate(
     began = [0.0] * stages if ahead else free
     spans: list[tuple[int, float, float]] = []
     decoding: list[Served] = []
-    now, out = 0.0, 0.0
+    now, out, number = 0.0, 0.0, 0
     while waiting or decoding or queue:
-        ready = [one for one in decoding if not one.waits]
-        head = waiting[0] if waiting and waiting[0].arrival.at <= now and not waiting[0].waits else None
-        if len(queue) < stages and (ready or head is not None):
+        ready = [
+            one
+            for one in decoding
+            if one.due < one.arrival.answer and (one.due == len(one.times) or number >= one.resumes)
+        ]
+        head = waiting[0] if waiting and waiting[0].arrival.at <= now else None
+        if len(queue) < stages + queued and (ready or head is not None):
             chunk, prefix = 0, 0
             if head is not None:
                 prefix = head.read
                 remaining = head.arrival.tokens - prefix
                 chunk = policy.next(id(head), prefix, remaining, len(ready), shared=bool(decoding))
             now += overhead
-            step = _Step(head if chunk else None, prefix, chunk, ready, 0.0, len(queue) + 1 >= stages)
+            step = _Step(head if chunk else None, prefix, chunk, list(ready), 0.0, len(queue) + 1 >= stages)
             step.done = _through(pipeline, step, now, free, taken, spans, began, noise, draw)
             queue.append(step)
-            for one in ready:
-                one.waits = True
             if head is not None and chunk:
                 head.read += chunk
                 head.chunks.append(chunk)
                 if head.read == head.arrival.tokens:
-                    waiting.popleft()
-                    head.waits = True
-                    decoding.append(head)
+                    decoding.append(waiting.popleft())
+                    ready.append(head)
+            for one in ready:
+                one.due += 1
+                one.resumes = number + stages if queued else math.inf
+            number += 1
             continue
         if not queue:
             now = max(now, waiting[0].arrival.at)
@@ -179,6 +190,5 @@ def _tokens(step: _Step, decoding: list[Served]) -> None:
     finished = [step.reads] if step.reads is not None and step.prefix + step.chunk == step.reads.arrival.tokens else []
     for one in [*finished, *step.decodes]:
         one.times.append(step.done - one.arrival.at)
-        one.waits = False
         if len(one.times) == one.arrival.answer:
             decoding.remove(one)

@@ -9,60 +9,39 @@ same time; with more chunks the second part shrinks, and the first grows by what
 docs/pipeline.md derives this, and compares it with the rules of SGLang and ATOM.
 """
 
+import itertools
 import math
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt, model_validator
-
 from .correction import Corrector
 from .costs import CostModel, Pipeline, PoorFit, Sample, Terms, Transfer
+from .makespan import Limits, aligned_up, best_fixed, fixed, makespan, starts
 
 __all__ = [
     "Chunker", "Corrector", "CostModel", "Forecast", "Limits", "Pacer", "Pipeline", "Policy", "PoorFit", "Sample",
-    "Terms", "Transfer", "best_fixed", "fixed", "makespan",
+    "Target", "Terms", "Transfer", "best_fixed", "fixed", "makespan",
 ]  # fmt: skip
 
-_SCAN = 1.12
-"""Ratio of the target times that are tried at first."""
+_SCAN = 1.5
+"""Ratio of the target times, and of the sizes, of which the prompt is first reckoned with."""
+_CLIMB = 1.2
+_SPANS = 12
+"""Parts of a prompt that stand for all of it then."""
+_SURE = 0.01
+"""Relative error of what is reckoned."""
+_STEP = 0.05
+"""Of a size: by how much others that are tried differ from it."""
+_FACTORS = (0.8, 0.9, 1.0, 1.1, 1.25)
+"""Times the number of chunks reckoned with, which are then tried."""
+_FEW = 8
+"""Chunks up to which one or two more or fewer are tried, too."""
 _HALVINGS = 12
-_MANY = 100
-"""Chunks of a prompt from which a few more or less make no difference."""
+_LOOKS = 2_500
+"""Chunks looked at for that. Some 5 ms: the engine has nothing to do meanwhile."""
 _SLACK = 0.02
 """By how much a prompt's last chunk may take longer than the others, rather than leave a sliver."""
-
-
-class Limits(BaseModel):
-    """What a chunk's size must keep to.
-
-    Args:
-        most: tokens a step has memory for, decodes included.
-        least: tokens below which no chunk is made, but a prompt's last or one that decodes hold back.
-        page: tokens of a page of the K/V cache; chunks end where pages do.
-        block: tokens of a block of sparse attention; they end where these do, too.
-        latency: seconds that a decode may wait for its next token while prompts are read; None for no limit.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    most: PositiveInt
-    least: PositiveInt = 1
-    page: PositiveInt = 128
-    block: PositiveInt = 1
-    latency: PositiveFloat | None = None
-
-    @property
-    def alignment(self) -> int:
-        return math.lcm(self.page, self.block)
-
-    @model_validator(mode="after")
-    def _meaningful(self) -> "Limits":
-        if not max(self.least, self.alignment) <= self.most:
-            raise ValueError(
-                f"a step of {self.most:,} tokens has no room for a chunk of {max(self.least, self.alignment):,}"
-            )
-        return self
 
 
 @dataclass(frozen=True)
@@ -85,10 +64,16 @@ class Forecast:
     extrapolated: bool
 
 
-class _Outline(NamedTuple):
-    chunks: int
-    total: float
-    longest: float
+class Target(NamedTuple):
+    """What the chunks of a prompt have in common: each is as long as it may be.
+
+    Args:
+        seconds: that a step may take; infinite for chunks of one size.
+        tokens: that a chunk may have; infinite for chunks of equal time.
+    """
+
+    seconds: float
+    tokens: float = math.inf
 
 
 class Chunker:
@@ -102,16 +87,16 @@ class Chunker:
         self.limits = limits
         # With fewer queries a chunk would be dense, however long its prefix.
         queries = max(stage.least_queries for stage in pipeline.distinct)
-        self._least = min(_up(max(limits.least, queries), limits.alignment), limits.most)
+        self._least = min(aligned_up(max(limits.least, queries), limits.alignment), limits.most)
 
     def next(
-        self, prefix: int, remaining: int, decodes: int = 0, target: float | None = None, *, shared: bool = False
+        self, prefix: int, remaining: int, decodes: int = 0, target: Target | None = None, *, shared: bool = False
     ) -> int:
         """How many tokens the next step reads; 0 only if none remain, or decodes take up the whole step.
 
         Args:
             decodes: tokens of other requests in the step.
-            target: seconds a step is to take; None for what is best for the rest of the prompt.
+            target: None for what is best for the rest of the prompt.
             shared: whether any request decodes, in another step under way if not in this: it waits for this one, too.
         """
         room = min(self.limits.most - decodes, remaining)
@@ -119,12 +104,14 @@ class Chunker:
             return 0
         if target is None:
             target = self.target(remaining, prefix)
-        least, bound = self._least, self._bound(shared or decodes > 0)
-        if bound < target:
-            target, least = bound, self.limits.alignment
-        size = min(max(self.pipeline.chunk(prefix, target, decodes, room), least), room)
+        room = int(min(room, target.tokens))
+        seconds, least, bound = target.seconds, self._least, self._bound(shared or decodes > 0)
+        if bound < seconds:
+            seconds, least = bound, self.limits.alignment
+        size = self.pipeline.chunk(prefix, seconds, decodes, room) if seconds < math.inf else room
+        size = min(max(size, least), room)
         if room == remaining and (
-            size == remaining or self.pipeline.seconds(prefix, remaining, decodes) <= (1 + _SLACK) * target
+            size == remaining or self.pipeline.seconds(prefix, remaining, decodes) <= (1 + _SLACK) * seconds
         ):
             return remaining
         size = self._aligned(prefix, size)
@@ -135,48 +122,138 @@ class Chunker:
         half = self._aligned(prefix, remaining // 2)
         if min(half, remaining - half) >= least and half <= room:
             return half
-        return remaining if room == remaining and target < bound else size
+        return remaining if room == remaining and seconds < bound else size
 
-    def plan(self, tokens: int, prefix: int = 0, target: float | None = None) -> list[int]:
+    def plan(self, tokens: int, prefix: int = 0, target: Target | None = None) -> list[int]:
         """The sizes of all chunks, when nothing else runs."""
         if target is None:
             target = self.target(tokens, prefix)
         return list(self._sizes(tokens, prefix, target))
 
-    def target(self, tokens: int, prefix: int = 0) -> float:
-        """The seconds that each chunk is to take, for the least TTFT.
+    def target(self, tokens: int, prefix: int = 0) -> Target:
+        """What gives the least TTFT: chunks of equal time, or of one size where that is better.
 
-        Targets are tried from the longest down, where plans are short, until one stage alone would take longer than the
-        best. For about as many chunks as the best has, the least target that makes do with so many is then found by
-        bisection: no last chunk is left nearly empty.
+        It seldom is: where memory does not allow chunks as long as they should be, or without a queued step, by a
+        little (docs/pipeline.md).
         """
-        end = prefix + tokens
-        longest = self.pipeline.seconds(max(end - self.limits.most, prefix), min(tokens, self.limits.most))
-        shortest = self.pipeline.seconds(max(end - self._least, prefix), min(tokens, self._least))
-        tried: dict[float, float] = {}
-
-        def attempt(target: float) -> float:
-            outline = self._outline(tokens, prefix, target)
-            tried[target] = outline.total + (len(self.pipeline.stages) - 1) * outline.longest
-            return outline.total
-
-        target = longest
-        while attempt(target) < min(tried.values()) and target > shortest:
-            target /= _SCAN
-        best = min(tried, key=tried.__getitem__)
-        count = self._outline(tokens, prefix, best).chunks
-        factors = (0.8, 0.9, 1.0, 1.1, 1.25) if count < _MANY else (1.0,)
-        for chunks in sorted({max(1, round(count * factor)) for factor in factors}):
-            attempt(self._tightest(tokens, prefix, chunks, best / _SCAN**3, best * _SCAN**3))
+        tried = self._equal(tokens, prefix)
+        seconds, size = self._reckoned(tokens, prefix, *self._range(tokens), lambda _, size: int(size))
+        if seconds < (1 + _SURE) * min(tried.values()):
+            self._climb(tokens, prefix, math.ceil(size), tried)
         return min(tried, key=tried.__getitem__)
+
+    def _climb(self, tokens: int, prefix: int, size: int, tried: dict[Target, float]) -> None:
+        """Try chunks of one size: of about this, and on to shorter and to longer ones as long as they are better."""
+        page = self.limits.alignment
+        step = aligned_up(math.ceil(_STEP * size), page)
+        for way in (-step, step):
+            at, before = min(aligned_up(size, page), self.limits.most // page * page), math.inf
+            while 0 < at <= self.limits.most:
+                target = Target(math.inf, at)
+                self._attempt(tokens, prefix, target, tried)
+                if tried[target] >= before:
+                    break
+                at, before = at + way, tried[target]
+
+    def longer(self, tokens: int, prefix: int, seconds: float) -> Target:
+        """A target that is as long or longer, if that gives less TTFT. Takes less than a millisecond."""
+        size = self._sizes_reckoned(tokens)
+        best = self._reckon(tokens, prefix, seconds, size)
+        while (other := self._reckon(tokens, prefix, _CLIMB * seconds, size)) < best:
+            best, seconds = other, _CLIMB * seconds
+        return Target(seconds)
+
+    def _equal(self, tokens: int, prefix: int) -> dict[Target, float]:
+        """Targets for chunks of equal time, with what they give.
+
+        A few parts of the prompt stand for all of it, to find about how many chunks are best. For about so many, the
+        least target that makes do with so many is then found by bisection: no last chunk is left nearly empty.
+        """
+        low, high = (self.pipeline.seconds(prefix + tokens - size, size) for size in self._range(tokens))
+        _, reckoned = self._reckoned(tokens, prefix, low, high, self._sizes_reckoned(tokens))
+        tried: dict[Target, float] = {}
+        count = self._attempt(tokens, prefix, Target(reckoned), tried)
+        factors = _FACTORS if count * len(_FACTORS) * 4 <= _LOOKS else (1.0,)
+        counts = {max(1, round(count * factor)) for factor in factors}
+        if count <= _FEW:
+            counts |= set(range(max(1, count - 2), count + 3))
+        halvings = min(_HALVINGS, _LOOKS // (len(counts) * count))
+        for chunks in sorted(counts) if halvings else ():
+            near, reach = reckoned, 1 + 4 / chunks
+            if len(counts) > 1:
+                size = min(aligned_up(math.ceil(tokens / chunks), self.limits.alignment), tokens)
+                near, reach = self.pipeline.seconds(prefix + (tokens - size) // 2, size), _SCAN
+            for target in (near, self._tightest(tokens, prefix, chunks, near / reach, near * reach, halvings)):
+                self._attempt(tokens, prefix, Target(target), tried)
+        return tried
+
+    def _range(self, tokens: int) -> tuple[int, int]:
+        """Tokens of the shortest and the longest chunk."""
+        return min(tokens, self._least), min(tokens, self.limits.most)
+
+    def _sizes_reckoned(self, tokens: int) -> Callable[[int, float], int]:
+        """(prefix, target) -> about how many tokens a chunk of equal time has."""
+        least, most = self._range(tokens)
+        return lambda prefix, seconds: max(self.pipeline.chunk(prefix, seconds, 0, most), least)
+
+    def _reckon(self, tokens: int, prefix: int, value: float, size: Callable[[int, float], int]) -> float:
+        """About what a prompt takes, by the value that gives a chunk's size after a prefix."""
+        total, longest = 0.0, (0.0, 0, 0)
+        for index in range(_SPANS):
+            middle = prefix + tokens * (2 * index + 1) // (2 * _SPANS)
+            start = max(middle - size(middle, value) // 2, prefix)
+            chunk = max(size(start, value), 1)
+            seconds = self.pipeline.seconds(start, chunk)
+            total += seconds * tokens / chunk / _SPANS
+            longest = max(longest, (seconds, start, chunk))
+        return total + self._filling(*longest)
+
+    def _reckoned(
+        self, tokens: int, prefix: int, low: float, high: float, size: Callable[[int, float], int]
+    ) -> tuple[float, float]:
+        """(seconds, value): the least of `_reckon` between two values."""
+        count = math.ceil(math.log(max(high / low, 1.0), _SCAN))
+        ratio = (high / low) ** (1 / max(count, 1))
+        values = [high / ratio**index for index in range(count + 1)]
+        tried: list[float] = []
+        for value in values:
+            tried.append(self._reckon(tokens, prefix, value, size))
+            if tried[-1] > 1.5 * min(tried):
+                break
+        at = tried.index(min(tried))
+        if 0 < at < len(tried) - 1:  # the vertex of a parabola through the best and its neighbours
+            before, best, after = tried[at - 1 : at + 2]
+            bend = before - 2 * best + after
+            if bend > 0:
+                between = values[at] * ratio ** ((after - before) / 2 / bend)
+                return min((tried[at], values[at]), (self._reckon(tokens, prefix, between, size), between))
+        return tried[at], values[at]
+
+    def _filling(self, seconds: float, prefix: int, chunk: int) -> float:
+        """What the longest chunk, of so many seconds, takes in the stages beside the slowest."""
+        return sum([stage.seconds(prefix, chunk) for stage in self.pipeline.paces]) - seconds
+
+    def _tightest(self, tokens: int, prefix: int, chunks: int, low: float, high: float, halvings: int) -> float:
+        """The least target between two that makes do with so many chunks."""
+        for _ in range(halvings):
+            middle = math.sqrt(low * high)
+            found = sum(1 for _ in itertools.islice(self._sizes(tokens, prefix, Target(middle)), chunks + 1))
+            low, high = (low, middle) if found <= chunks else (middle, high)
+        return high
+
+    def _attempt(self, tokens: int, prefix: int, target: Target, tried: dict[Target, float]) -> int:
+        """The number of chunks; `tried` gets the TTFT."""
+        plan = self.plan(tokens, prefix, target)
+        tried[target] = makespan(self.pipeline, plan, prefix, self.limits.queued)
+        return len(plan)
 
     def forecast(self, tokens: int, prefix: int = 0) -> Forecast:
         """What to expect of a prompt that is read alone."""
         chunks = self.plan(tokens, prefix)
-        seconds = makespan(self.pipeline, chunks, prefix)
+        seconds = makespan(self.pipeline, chunks, prefix, self.limits.queued)
         busy = sum(
             stage.seconds(start, chunk)
-            for start, chunk in zip(_starts(chunks, prefix), chunks, strict=True)
+            for start, chunk in zip(starts(chunks, prefix), chunks, strict=True)
             for stage in self.pipeline.stages
         )
         size, fixed_seconds = best_fixed(self.pipeline, self.limits, tokens, prefix)
@@ -189,24 +266,7 @@ class Chunker:
             any(stage.extrapolates(prefix + tokens) for stage in self.pipeline.distinct),
         )
 
-    def _tightest(self, tokens: int, prefix: int, chunks: int, low: float, high: float) -> float:
-        """The least target between two that makes do with so many chunks."""
-        for _ in range(_HALVINGS):
-            middle = math.sqrt(low * high)
-            if self._outline(tokens, prefix, middle).chunks <= chunks:
-                high = middle
-            else:
-                low = middle
-        return high
-
-    def _outline(self, tokens: int, prefix: int, target: float) -> _Outline:
-        chunks, total, longest = 0, 0.0, 0.0
-        for size in self._sizes(tokens, prefix, target):
-            seconds = self.pipeline.seconds(prefix, size)
-            chunks, total, longest, prefix = chunks + 1, total + seconds, max(longest, seconds), prefix + size
-        return _Outline(chunks, total, longest)
-
-    def _sizes(self, tokens: int, prefix: int, target: float) -> Iterator[int]:
+    def _sizes(self, tokens: int, prefix: int, target: Target) -> Iterator[int]:
         while tokens:
             size = self.next(prefix, tokens, target=target)
             yield size
@@ -230,7 +290,7 @@ class _Reading:
 
     prefix: int
     size: int
-    target: float
+    target: Target
     stale: bool = False
 
 
@@ -261,7 +321,7 @@ class Pacer:
             target = self.chunker.target(remaining, prefix)
         elif before.stale:
             # What its chunks took so far is waited for in every stage already: shorter ones gain nothing.
-            target = max(before.target, self.chunker.target(remaining, prefix))
+            target = self.chunker.longer(remaining, prefix, before.target.seconds)
         else:
             target = before.target
         size = self.chunker.next(prefix, remaining, decodes, target, shared=shared)
@@ -279,55 +339,11 @@ class Pacer:
             return
         self.chunker = Chunker(after, self.chunker.limits)
         for one in self._reading.values():
-            one.target *= after.seconds(one.prefix, one.size) / before.seconds(one.prefix, one.size)
+            taken, expected = (costs.seconds(one.prefix, one.size) for costs in (after, before))
+            # That one size was best was found by costs that were wrong.
+            one.target = Target(taken if one.target.tokens < math.inf else one.target.seconds * taken / expected)
             one.stale = True
 
     def forget(self, request: Hashable) -> None:
         """A request that is read, or was given up."""
         self._reading.pop(request, None)
-
-
-def fixed(tokens: int, size: int) -> list[int]:
-    """Chunks of one size, and what is left."""
-    return [min(size, tokens - start) for start in range(0, tokens, size)]
-
-
-def makespan(pipeline: Pipeline, chunks: Sequence[int], prefix: int = 0) -> float:
-    """Seconds from a prompt's first step to its last chunk's leaving the last stage, when nothing else runs."""
-    free = [0.0] * len(pipeline.stages)
-    for start, chunk in zip(_starts(chunks, prefix), chunks, strict=True):
-        taken = {pace: pace.seconds(start, chunk) for pace in pipeline.distinct}
-        ready = 0.0
-        for index, pace in enumerate(pipeline.paces):
-            ready = free[index] = max(free[index], ready) + taken[pace]
-    return free[-1]
-
-
-def best_fixed(pipeline: Pipeline, limits: Limits, tokens: int, prefix: int = 0) -> tuple[int, float]:
-    """(size, seconds) of the best chunks of one size, by trying: in steps of an eighth, then closer round the best."""
-    page = limits.alignment
-    tried: dict[int, float] = {}
-
-    def attempt(size: float) -> None:
-        aligned = max(_up(int(size), page), _up(limits.least, page))
-        if aligned <= limits.most and aligned not in tried:
-            tried[aligned] = makespan(pipeline, fixed(tokens, aligned), prefix)
-
-    size = float(min(limits.most // page * page, _up(tokens, page)))
-    while size >= max(page, limits.least) and (not tried or list(tried.values())[-1] <= 2 * min(tried.values())):
-        attempt(size)
-        size /= 1.125
-    best = min(tried, key=tried.__getitem__)
-    for step in range(-8, 9):
-        attempt(best * (1 + step / 72))
-    return min(tried.items(), key=lambda item: item[1])
-
-
-def _starts(chunks: Sequence[int], prefix: int) -> Iterator[int]:
-    for chunk in chunks:
-        yield prefix
-        prefix += chunk
-
-
-def _up(tokens: int, unit: int) -> int:
-    return -(-tokens // unit) * unit

@@ -27,6 +27,8 @@ _REACH = 8
 """Prefixes up to this many times the longest one measured are taken to follow the fit."""
 
 _NO_LIMIT = 1 << 62
+_ROUNDING = 1e-9
+"""So that the chunk which takes just so many seconds is found."""
 
 
 class PoorFit(LongreadError):
@@ -221,6 +223,15 @@ class CostModel(_Frozen):
         sparse = None if self.sparse is None else self.sparse.plus(transfer.step, transfer.token)
         return self.model_copy(update={"dense": self.dense.plus(transfer.step, transfer.token), "sparse": sparse})
 
+    def covers(self, other: "CostModel") -> bool:
+        """Whether no step takes longer by another model: its regimes are these, and none of its terms costs more."""
+        if (self.sparse is None, self.threshold, self.least_queries) != (
+            other.sparse is None, other.threshold, other.least_queries,
+        ):  # fmt: skip
+            return False
+        pairs = ((self.terms(sparse).values, other.terms(sparse).values) for sparse in (False, True))
+        return all(own >= its for ours, theirs in pairs for own, its in zip(ours, theirs, strict=True))
+
     def extrapolates(self, length: int) -> bool:
         """Whether so long a prefix is far beyond those measured."""
         return length > _REACH * max(self.longest, 1)
@@ -242,16 +253,22 @@ class Pipeline(_Frozen):
         """The paces without those that are the same."""
         return tuple(dict.fromkeys(self.paces))
 
+    @cached_property
+    def binding(self) -> tuple[CostModel, ...]:
+        """The paces without those that are never the slowest."""
+        models = self.distinct
+        return tuple(one for one in models if not any(other.covers(one) for other in models if other is not one))
+
     def seconds(self, prefix: int, chunk: int, decodes: int = 0) -> float:
         """The pace: what the slowest stage takes for a step."""
-        return max(stage.seconds(prefix, chunk, decodes) for stage in self.distinct)
+        return max([stage.seconds(prefix, chunk, decodes) for stage in self.binding])
 
     def chunk(self, prefix: int, seconds: float, decodes: int = 0, most: int = _NO_LIMIT) -> int:
         """The most tokens, up to a limit, that no stage takes longer for."""
-        return min(stage.chunk(prefix, seconds, decodes, most) for stage in self.distinct)
+        return min([stage.chunk(prefix, seconds, decodes, most) for stage in self.binding])
 
     def slowest(self, prefix: int, chunk: int) -> CostModel:
-        return max(self.distinct, key=lambda stage: stage.seconds(prefix, chunk))
+        return max(self.binding, key=lambda stage: stage.seconds(prefix, chunk))
 
 
 def nonnegative(rows: np.ndarray, targets: np.ndarray) -> np.ndarray:
@@ -310,4 +327,4 @@ def _step(sample: Sample) -> tuple[int, int, int]:
 
 
 def _floor(tokens: float, most: int) -> int:
-    return int(min(tokens, most))
+    return int(min(tokens * (1 + _ROUNDING), most))

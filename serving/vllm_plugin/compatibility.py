@@ -197,6 +197,7 @@ RELIED_ON: dict[str, dict[str, tuple[str, ...]]] = {
             "cache_config",
             "device_config",
             "lora_config",
+            "max_concurrent_batches",
             "model_config",
             "parallel_config",
             "scheduler_config",

@@ -53,7 +53,13 @@ def limits_of(config: Any, most: int) -> Limits:
     """What chunks keep to: `chunk_unit`, and blocks of sparse attention where it is sparse."""
     page = chunk_unit(config.cache_config.block_size, cpu=current_platform.is_cpu())
     block = 1 if sparse_from(config) is None else BLOCK
-    return Limits(most=most, page=page, block=block, latency=Asked.of(config.additional_config).decode_latency)
+    return Limits(
+        most=most,
+        page=page,
+        block=block,
+        latency=Asked.of(config.additional_config).decode_latency,
+        queued=config.max_concurrent_batches - config.parallel_config.pipeline_parallel_size,
+    )
 
 
 def sparse_from(config: Any) -> tuple[int, int] | None:

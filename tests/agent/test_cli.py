@@ -150,7 +150,7 @@ def test_an_error_does_not_end_the_conversation(book: str, server: ScriptedServe
         Reply.error(500, "out of memory"), Reply.error(500, "out of memory"), Reply.error(500, "out of memory")
     )
     result = run("chat", "One?", "-f", book, "--server", server.url, stdin="Two?\n")
-    assert result.exit_code == 0, result.output
+    assert result.exit_code == 1, result.output  # nobody reads along
     assert "out of memory" in result.stderr
     assert "It takes 57,344 bytes" in result.stdout
     assert [m["content"] for m in server.chats[-1].json["messages"][2:]] == []

@@ -78,7 +78,25 @@ def test_decodes_go_on_while_a_prompt_is_read():
     assert second.chunks == [1_000, 1_000]
 
 
+def test_scheduled_ahead_a_request_decodes_in_every_so_many_steps_as_there_are_stages():
+    arrivals = [Arrival(1_000, answer=3), Arrival(6_000, at=0.5)]
+    run = simulate(stages(2), Listed(*[1_000] * 7), arrivals, ahead=True, queued=1)
+    first, second = run.served
+    assert len(first.times) == 3
+    assert second.chunks == [1_000] * 6
+    assert first.gaps == pytest.approx([2.0, 2.0], abs=0.01)
+
+
 # Against the formula
+
+
+@pytest.mark.parametrize("queued", [0, 1])
+def test_steps_under_way_are_counted_as_in_the_formula(queued):
+    """Times that drop now and then."""
+    plan = [4_096, 4_096, 4_096, 2_048] * 6
+    run = simulate(stages(4, REAL), Listed(*plan), [Arrival(sum(plan))], ahead=True, queued=queued)
+    assert run.seconds == pytest.approx(makespan(stages(4, REAL), plan, queued=queued))
+    assert makespan(stages(4, REAL), plan, queued=1) < 0.97 * makespan(stages(4, REAL), plan)
 
 
 @pytest.mark.parametrize("count", [1, 2, 5, 8])

@@ -42,10 +42,11 @@ def counted_anew(budgets: Budgets) -> Budgets:
     [
         ({"tensor_parallel_size": 2}, exchanged),
         ({"pipeline_parallel_size": 2}, counted_anew),
+        ({"tensor_parallel_size": 2, "pipeline_parallel_size": 2}, exchanged),
     ],
-    ids=["tensor", "pipeline"],
+    ids=["tensor", "pipeline", "both"],
 )
-def test_two_processes_answer_as_one(
+def test_several_processes_answer_as_one(
     vllm: Vllm, tiny_models: dict[str, Path], tmp_path: Path, engine: dict[str, Any], wrong: Any
 ) -> None:
     """Dense and sparse: several at once, across S, and one long enough that each head's own pattern counts."""

@@ -78,6 +78,25 @@ def test_a_prompt_is_read_in_chunks_of_equal_time(schedules: Schedules) -> None:
     assert "a prompt of 32768 tokens is expected to take" in line
 
 
+def test_scheduled_ahead_a_prompt_is_read_in_chunks_of_equal_time_too(schedules: Schedules) -> None:
+    """As vLLM does on a GPU: one step more is under way, and decodes do not wait to see their last token."""
+    short = {"name": "short", "tokens": 100, "answer": 40}
+    found = schedules(long(at=0.1), short, engine={"async_scheduling": True}, asynchronous=True)
+    assert found["class"] == "AsyncEqualTimeScheduler"
+    read = chunks(found, "long")
+    sizes = [size for _, size in read]
+    assert sum(sizes) == LONG
+    assert sizes[0] > 2 * sizes[-2]
+    assert len(found["tokens"]["short"]) == 40
+    alone = schedules(long(), engine={"async_scheduling": True}, asynchronous=True)
+    under_way = [sum(step["at"] <= at < step["out"] for step in alone["steps"]) for at in (1.0, 2.0)]
+    assert under_way == [3, 3]
+    sizes = [size for _, size in chunks(alone, "long")]
+    assert sizes == Chunker(TRUE, Limits(most=MOST, page=UNIT, queued=1)).plan(LONG)
+    assert alone["tokens"]["long"][0] == pytest.approx(makespan(TRUE, sizes, queued=1), rel=0.01)
+    assert found["left"] == alone["left"] == 0
+
+
 def test_answers_of_others_go_on_while_a_prompt_is_read(schedules: Schedules) -> None:
     """A prompt's first chunk fills the stages one by one: the token that meets it waits for 2S - 1 steps, not S."""
     bound = 0.4

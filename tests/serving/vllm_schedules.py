@@ -10,6 +10,8 @@ from collections import deque
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from longread.serving import step_costs
 from longread.serving.costs import Pipeline
 from longread.serving.step_costs import Calibration
@@ -23,10 +25,40 @@ def schedules(asked: dict[str, Any]) -> dict[str, Any]:
         asked: `engine` for EngineArgs, or `arguments` of the command line in its place; `cache`, a folder; `believed`,
             the costs that are kept there, or None, or "broken"; `true`, those of the pipeline; `requests` with `name`,
             `tokens`, `answer`, `at` in seconds, and `seed` of the prompt; `blocks` of the K/V cache; `stop`, the name
-            of one that is given up, and `stop_at`.
+            of one that is given up, and `stop_at`; `asynchronous`, to schedule as on a GPU.
     """
     from vllm import EngineArgs
     from vllm.utils.argparse_utils import FlexibleArgumentParser
+
+    os.environ["LONGREAD_CACHE_DIR"] = asked["cache"]
+    if "arguments" in asked["engine"]:
+        parser: Any = EngineArgs.add_cli_args(FlexibleArgumentParser())
+        engine_args = EngineArgs.from_cli_args(parser.parse_args(asked["engine"]["arguments"]))
+    else:
+        engine_args = EngineArgs(**asked["engine"])
+    with pytest.MonkeyPatch.context() as patch:
+        if asked.get("asynchronous"):
+            _as_on_a_gpu(patch)
+        return _scheduled(asked, engine_args.create_engine_config())
+
+
+def _as_on_a_gpu(patch: pytest.MonkeyPatch) -> None:
+    """vLLM schedules ahead there, with its second model runner, which needs Triton; on a CPU it does not."""
+    from vllm import envs
+    from vllm.platforms.cpu import CpuPlatform
+
+    def check(config: Any) -> None:
+        asynchronous = config.scheduler_config.async_scheduling
+        checked(config)
+        config.scheduler_config.async_scheduling = asynchronous
+
+    checked = CpuPlatform.check_and_update_config
+    patch.setattr(CpuPlatform, "check_and_update_config", staticmethod(check))
+    patch.setattr(envs, "VLLM_USE_V2_MODEL_RUNNER", True)
+    patch.setattr("vllm.config.vllm.HAS_TRITON", True)
+
+
+def _scheduled(asked: dict[str, Any], config: Any) -> dict[str, Any]:
     from vllm.v1.core.kv_cache_utils import get_request_block_hasher, init_none_hash
     from vllm.v1.kv_cache_interface import FullAttentionSpec, KVCacheConfig, KVCacheGroupSpec
     from vllm.v1.request import RequestStatus
@@ -35,13 +67,6 @@ def schedules(asked: dict[str, Any]) -> dict[str, Any]:
     from longread.serving.vllm_plugin import scheduler as module
     from longread.serving.vllm_plugin.engine import engine_of
 
-    os.environ["LONGREAD_CACHE_DIR"] = asked["cache"]
-    if "arguments" in asked["engine"]:
-        parser: Any = EngineArgs.add_cli_args(FlexibleArgumentParser())
-        engine_args = EngineArgs.from_cli_args(parser.parse_args(asked["engine"]["arguments"]))
-    else:
-        engine_args = EngineArgs(**asked["engine"])
-    config = engine_args.create_engine_config()
     config.cache_config.num_gpu_blocks = asked["blocks"]
     model = config.model_config
     spec: Any = FullAttentionSpec(
