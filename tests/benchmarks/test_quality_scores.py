@@ -130,4 +130,6 @@ def test_pairs_tell_apart_what_intervals_cannot():
     assert found.p == pytest.approx(2 / 2**5)
     one, other = statistics.mean(first), statistics.mean(second)
     assert one.high > other.low
-    assert not statistics.difference(first, first).certain
+    same = statistics.difference(first, first)
+    assert not same.certain
+    assert (same.difference.low, same.difference.high) == pytest.approx((-0.0876, 0.0876), abs=1e-4)
