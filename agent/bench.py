@@ -1,6 +1,6 @@
 """The benchmarks of `longread.benchmarks.quality`, asked of this project's chat models, and shown at the terminal."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -80,7 +80,14 @@ def pages_of(corpus: Corpus) -> tuple[PageText, ...]:
 def shown(model: "BaseChatModel") -> dict[str, Any]:
     """What a run's results depend on, for their first line."""
     server = getattr(model, "server", None)
-    return {"model": model.model, "server": server.shown if server else None}
+    window = None if server else getattr(model, "window", None)  # an embedded model can be stretched
+    return {"model": model.model, "server": server.shown if server else None, "window": window}
+
+
+def described(name: str, path: Path, settings: Mapping[str, Any]) -> str:
+    """A run in a line, for a comparison."""
+    settled = ", ".join(f"{key} {value}" for key, value in settings.items() if value is not None)
+    return f"{name} is {path}: {settled}"
 
 
 def table(rows: Sequence[runner.Row]) -> Any:

@@ -52,7 +52,8 @@ def run(
         int, typer.Option("--depths", min=1, help="Depths of passkey and nolima, from the beginning to the end.")
     ] = 5,
     data: Annotated[
-        Path | None, typer.Option("--data", metavar="PATH", help="The published data of a task that needs some.")
+        Path | None,
+        typer.Option("--data", metavar="PATH", exists=True, help="The published data of a task that needs some."),
     ] = None,
     file: MaybeFiles = None,
     out: Annotated[
@@ -86,7 +87,7 @@ def run(
     agent bench run --task citing --file book.pdf --length 16K
     """
     with errors():
-        from ..benchmarks.quality.drawing import draw as draw_rows
+        from ..benchmarks.quality import drawing
         from ..benchmarks.quality.runner import Results as Kept
         from ..benchmarks.quality.runner import run as ask_all
         from ..benchmarks.quality.sample import Wish
@@ -95,6 +96,8 @@ def run(
         from .config import load
 
         tasks, tokens = [task_of(name) for name in task], bench.lengths(length)
+        if draw:
+            drawing.check(draw)
         flags = {"server": server, "model": model, "api_key": api_key, "window": window, "device": device}
         config = load(flags, folder=Path.cwd())
         asked = bench.model_of(config)
@@ -116,7 +119,8 @@ def run(
         terminal.out.print(bench.table(rows))
         terminal.note(f"answers are in {kept.path}")
         if draw:
-            draw_rows(rows, draw)
+            drawing.draw(rows, draw)
+            terminal.note(f"the picture is {draw}")
 
 
 @app.command("show")
@@ -135,6 +139,7 @@ def show(results: Results, draw: Draw = None) -> None:
         terminal.out.print(bench.table(rows))
         if draw:
             draw_rows(rows, draw)
+            terminal.note(f"the picture is {draw}")
 
 
 @app.command("compare")
@@ -151,4 +156,7 @@ def compare(
         from ..benchmarks.quality.runner import read
         from . import bench, terminal
 
-        terminal.out.print(bench.comparison(read(first)[1], read(second)[1]))
+        (one, one_rows), (other, other_rows) = read(first), read(second)
+        terminal.out.print(bench.comparison(one_rows, other_rows))
+        terminal.note(bench.described("A", first, one))
+        terminal.note(bench.described("B", second, other))

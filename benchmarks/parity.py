@@ -4,8 +4,8 @@
 
 The clones are of github.com/NVIDIA/RULER and github.com/OpenBMB/InfiniteBench; PYTHON is an interpreter with what they
 import (wonderwords, nltk, scipy, numpy, tqdm, tenacity, transformers; jsonlines, rouge, jieba). Theirs is run as it is,
-with the tokenizer of the default model. The hashes are written to tests/benchmarks/parity.json, where a test compares
-ours with them without the clones.
+with the tokenizer of the default model; what RULER has in Git LFS must be there. The hashes are written to
+tests/benchmarks/parity.json, where a test compares ours with them without the clones.
 """
 
 import argparse

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 Report = Callable[[ObtainEvent], None]
 _CONVERSION = 1  # of what `convert_gguf` writes; another one never meets these folders
 _POLL_SECONDS = 0.2
+_HUB_ANSWERS_IN = 5.0
+"""Seconds, before a configuration is fetched."""
 _HUB_FILES = ["*.json", "*.safetensors", "*.jinja", "*.txt", "tokenizer.model"]
 
 
@@ -79,8 +81,24 @@ def from_hub(repo: str, report: Report) -> Path:
 
 
 def config_from_hub(repo: str) -> Path:
-    """The config.json of a hub repository, in Hugging Face's own cache. Raises as `from_hub` does."""
-    return _asked_of_hub(repo, lambda hub: hub.hf_hub_download(repo, "config.json"))
+    """The config.json of a hub repository, in Hugging Face's own cache. Raises as `from_hub` does, but at once where
+    nothing answers: a download would try again for half a minute."""
+
+    def ask(hub: Any) -> str:
+        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+        try:
+            hub.get_hf_file_metadata(hub.hf_hub_url(repo, "config.json"), timeout=_HUB_ANSWERS_IN)
+        except HfHubHTTPError:
+            pass  # it is there, and the download knows what to do with what it says
+        except Exception as error:  # of httpx or httpx2, by the version of the hub's client
+            cached = hub.try_to_load_from_cache(repo, "config.json")
+            if isinstance(cached, str):
+                return cached
+            raise LocalEntryNotFoundError(f"{repo} is not in the cache") from error
+        return hub.hf_hub_download(repo, "config.json")
+
+    return _asked_of_hub(repo, ask)
 
 
 def _asked_of_hub(repo: str, ask: Callable[[Any], str]) -> Path:

@@ -13,16 +13,28 @@ _BANDS = 10
 """Of depth, at most."""
 
 
-def draw(rows: Sequence[Row], path: Path) -> None:
-    """Write it as the file's extension says: .png, .svg, .pdf.
+def check(path: Path) -> None:
+    """Whether `draw` can write to this file, to know it before hours of asking.
 
     Raises:
-        QualityError: matplotlib is not installed, or cannot write such a file.
+        QualityError: matplotlib is not installed, or cannot write such a file, or there is no such folder.
     """
     try:
         from matplotlib.figure import Figure
     except ModuleNotFoundError:
         raise QualityError("pictures need matplotlib: pip install 'longread[quality]'.") from None
+    known = Figure().canvas.get_supported_filetypes()
+    if path.suffix.removeprefix(".").lower() not in known:
+        raise QualityError(f"{path} cannot be drawn: its extension can be {', '.join(known)}.")
+    if not path.absolute().parent.is_dir():
+        raise QualityError(f"{path} cannot be drawn: there is no folder {path.parent}.")
+
+
+def draw(rows: Sequence[Row], path: Path) -> None:
+    """Write it as the file's extension says: .png, .svg, .pdf. Raises as `check` does."""
+    check(path)
+    from matplotlib.figure import Figure
+
     tasks = sorted({row.task for row in rows})
     figure = Figure(figsize=(4.6 * min(len(tasks), 3), 3.2 * -(-len(tasks) // 3)), layout="constrained")
     for place, task in enumerate(tasks, 1):
@@ -34,10 +46,7 @@ def draw(rows: Sequence[Row], path: Path) -> None:
             _heat(axis, own)
         else:
             _curve(axis, own)
-    try:
-        figure.savefig(path)
-    except ValueError as error:  # an extension that it does not know
-        raise QualityError(f"{path} cannot be drawn: {error}") from None
+    figure.savefig(path)
 
 
 def _heat(axis: Any, rows: Sequence[Row]) -> None:

@@ -1,4 +1,4 @@
-"""Benchmarks that are data: LV-Eval, LongBench-Chat, NoLiMa and HELMET, read in the form they are published in.
+"""Benchmarks that are data: LongBench-Chat, NoLiMa and HELMET, read in the form they are published in.
 
 No prompt is cut, as some of their own scripts do: a sample longer than the length asked for is left out.
 """
@@ -14,10 +14,6 @@ from .errors import QualityError
 from .fit import largest
 from .sample import Sample, Wish
 
-LVEVAL = (
-    "a file such as factrecall_en_16k.jsonl, out of the archives at huggingface.co/datasets/Infinigence/LVEval/resolve/"
-    "main/NAME.zip"
-)
 LONGBENCH_CHAT = (
     "the folder LongBench_Chat of github.com/THUDM/LongAlign, with test_cases.json, few_shots.json and prompt_fs.txt"
 )
@@ -26,43 +22,6 @@ NOLIMA = (
     "data/download_NoLiMa_data.sh of github.com/adobe-research/NoLiMa fetches them"
 )
 HELMET = "a .jsonl of json_kv or the kilt sets, as scripts/download_data.sh of github.com/princeton-nlp/HELMET fetches"
-
-_LVEVAL_ONE = "Questions and answers are only relevant to {which}. "
-_LVEVAL_ONLY = "Only give me the answer and do not output any other explanation and evidence.\n\n"
-
-
-def _lveval_frame(dataset: str) -> tuple[str, str]:
-    """What comes before and after the article in LV-Eval's English prompts."""
-    if dataset.startswith("factrecall"):
-        ask = "Please answer the following questions based on the {which} article.\n\n"
-        before, after = ask.format(which="given") + "Article: ", "\n\n" + ask.format(which="above")
-        return before, after + "Question: {input}\nAnswer:"
-    hops = dataset.startswith("hotpotwikiqa")
-    which = _LVEVAL_ONE.format(which="some passages" if hops else "one passage") + _LVEVAL_ONLY
-    before = "Answer the question" if hops else "Please answer the following question"
-    after = "\n\nPlease answer the following question based on the above passages. " + which
-    return f"{before} based on the given passages. {which}Article: ", after + "Question: {input}\nAnswer:"
-
-
-def lveval(task: str, wish: Wish) -> Iterator[Sample]:
-    """One of LV-Eval's English files, scored by F1 where enough of the answer's keywords are there.
-
-    Raises:
-        QualityError: a Chinese one, whose score needs another language's words.
-    """
-    assert wish.data is not None
-    rows = _lines(wish.data, "LV-Eval", "input", "context", "answers", "dataset", "language")
-    if any(row["language"] != "en" for row in rows):
-        raise QualityError(f"{wish.data} is Chinese, and only LV-Eval's English files can be scored here.")
-    for index, row in enumerate(rows):
-        before, after = _lveval_frame(row["dataset"])
-        fact = row["dataset"].startswith("factrecall")
-        yield from _fitting(wish, Sample(
-            task=task, seed=wish.seed, index=index, length=wish.length, context=before + row["context"],
-            question=after.format(input=row["input"]), answers=tuple(row["answers"][:1]), metric="lveval_f1",
-            answer_tokens=16 if fact else 64,
-            facts={"keywords": "" if fact else row.get("answer_keywords") or ""},
-        ))  # fmt: skip
 
 
 def longbench_chat(task: str, wish: Wish) -> Iterator[Sample]:
@@ -75,7 +34,7 @@ def longbench_chat(task: str, wish: Wish) -> Iterator[Sample]:
         for index, case in enumerate(cases):
             rated = [part for shot in shots[case["idx"] - 1] for part in (shot["answer"], shot["score"])]
             judge = template.format(case["query"], case["answer"], *rated, "{answer}")
-            yield from _fitting(wish, Sample(
+            yield from fitting(wish, Sample(
                 task=task, seed=wish.seed, index=index, length=wish.length, context="", question=case["prompt"],
                 answers=(case["answer"],), metric="judged", answer_tokens=1024, facts={"judge": judge},
             ))  # fmt: skip
@@ -136,7 +95,7 @@ def helmet(task: str, wish: Wish) -> Iterator[Sample]:
     """HELMET's json_kv, or one of its sets of questions with passages, without demonstrations; scored by whether the
     answer has the expected string."""
     assert wish.data is not None
-    for index, row in enumerate(_lines(wish.data, "HELMET", "question")):
+    for index, row in enumerate(lines(wish.data, "HELMET", "question")):
         if "ctxs" in row:
             passages = "\n\n".join(f"Document (Title: {one['title']}): {one['text']}" for one in row["ctxs"])
             before = (
@@ -152,19 +111,25 @@ def helmet(task: str, wish: Wish) -> Iterator[Sample]:
             answers = row["answer"]
         else:
             raise QualityError(f"{wish.data}, line {index + 1}: neither ctxs nor context and answer. Give {HELMET}.")
-        yield from _fitting(wish, Sample(
+        yield from fitting(wish, Sample(
             task=task, seed=wish.seed, index=index, length=wish.length, context=context, question=question,
             prefix=prefix, answers=(answers,) if isinstance(answers, str) else tuple(answers),
             metric="substring_exact_match", answer_tokens=100 if "context" in row else 20,
         ))  # fmt: skip
 
 
-def _fitting(wish: Wish, sample: Sample) -> Iterator[Sample]:
+def fitting(wish: Wish, sample: Sample) -> Iterator[Sample]:
+    """The sample, if it is among those asked for and not longer than the length asked for."""
     if sample.index < wish.samples and wish.count(sample.prompt) + sample.answer_tokens <= wish.room:
         yield sample
 
 
-def _lines(path: Path, what: str, *fields: str) -> list[dict[str, Any]]:
+def lines(path: Path, what: str, *fields: str) -> list[dict[str, Any]]:
+    """The rows of a JSON Lines file of the benchmark `what`.
+
+    Raises:
+        QualityError: a line is not JSON, or lacks one of the fields.
+    """
     rows = []
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         if not line.strip():

@@ -117,7 +117,9 @@ def _read(path: Path) -> tuple[dict[str, Any], list[Row], int]:
             else:
                 rows.append(Row.model_validate_json(line))
         except (ValueError, KeyError, TypeError, ValidationError):
-            raise QualityError(f"{path}, line {number}: not a line of results. Give another --out.") from None
+            raise QualityError(
+                f"{path}, line {number}: not a line of results, as agent bench run writes them: name another file."
+            ) from None
     return settings, rows, end
 
 

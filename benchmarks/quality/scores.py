@@ -1,12 +1,12 @@
 """What an answer is worth: from 0 to 1, by each benchmark's own rule."""
 
 import re
-import string
-from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from . import lveval_scores
 from .sample import Sample
+from .segment import normalized
 
 Metric = Callable[[str, tuple[str, ...], Mapping[str, Any]], float]
 """(answer, expected, facts) -> from 0 to 1."""
@@ -90,33 +90,6 @@ def substring_exact_match(answer: str, expected: tuple[str, ...], facts: Mapping
     return float(any(normalized(one) in said for one in expected))
 
 
-def lveval_f1(answer: str, expected: tuple[str, ...], facts: Mapping[str, Any]) -> float:
-    """LV-Eval: F1 of the words, or 0 where less than a fifth of the keywords is in the answer."""
-    said, wanted = normalized(answer).split(), normalized(expected[0]).split()
-    if keywords := normalized(facts["keywords"]).split():
-        common = Counter(said) & Counter(keywords)
-        if sum(count for word, count in common.items() if word not in _UNTELLING) / len(keywords) < 0.2:
-            return 0.0
-    same = (Counter(said) & Counter(wanted)).total()
-    return 2 * same / (len(said) + len(wanted)) if same else 0.0
-
-
-_UNTELLING = frozenset(
-    re.findall(
-        r"\w+",
-        "and to of in her was with for it from is that his he by she they or at because be on are their what as had "
-        "were about being this who but have has when which does",
-    )
-)
-"""Words that do not count as found keywords in LV-Eval."""
-
-
-def normalized(text: str) -> str:
-    """Lower case, without punctuation, articles and surplus white space: SQuAD's way of comparing answers."""
-    bare = "".join(character for character in text.lower() if character not in string.punctuation)
-    return " ".join(re.sub(r"\b(a|an|the)\b", " ", bare).split())
-
-
 METRICS: dict[str, Metric] = {
     "string_match_all": string_match_all,
     "string_match_part": string_match_part,
@@ -126,6 +99,8 @@ METRICS: dict[str, Metric] = {
     "infinitebench_code": infinitebench_code,
     "contains": contains,
     "substring_exact_match": substring_exact_match,
-    "lveval_f1": lveval_f1,
+    "lveval_english_f1": lveval_scores.english_f1,
+    "lveval_chinese_f1": lveval_scores.chinese_f1,
+    "lveval_chinese_rouge": lveval_scores.chinese_rouge,
 }
 """All but `cited`, which needs quotes looked up, and `judged`, which needs a model."""

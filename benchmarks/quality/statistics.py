@@ -67,6 +67,9 @@ def difference(first: Sequence[float], second: Sequence[float]) -> Difference:
     a, b = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
     low, high = _bootstrap(b - a)
     p = mcnemar(int((a > b).sum()), int((b > a).sum())) if set(first) | set(second) <= {0.0, 1.0} else None
+    if p is not None and (a == b).all():  # resampled, it would be sure of 0 after a single pair
+        high = wilson(0, len(a)).high
+        low = -high
     return Difference(float(a.mean()), float(b.mean()), Mean(float((b - a).mean()), low, high, len(a)), p)
 
 

@@ -53,6 +53,7 @@ def test_a_run_asks_scores_keeps_and_goes_on(server: ScriptedServer, tmp_path: P
     right = sum(row["score"] for row in made if row["length"] == 1024)
     assert re.search(rf"passkey +1,024 +6 +{100 * right / 6:.1f} \[", result.stdout)
     assert (tmp_path / "p.svg").stat().st_size > 1000
+    assert "".join(f"the picture is {tmp_path / 'p.svg'}".split()) in "".join(result.stderr.split())
     again = run(*PASSKEYS, "--server", server.url, "--out", str(out))
     assert again.exit_code == 0
     assert len(server.chats) == 12
@@ -71,6 +72,8 @@ def test_two_runs_are_compared_prompt_by_prompt(server: ScriptedServer, tmp_path
     assert right > 5
     assert re.search(rf"passkey +1,024 +12 +{100 * right / 12:.1f} +0\.0 +-{100 * right / 12:.1f} \[", result.stdout)
     assert "worse" in result.stdout
+    told = "".join(result.stderr.split())
+    assert "".join(f"B is {tmp_path / 'b.jsonl'}: model scripted, server {server.url}".split()) in told
     server.default = knows_half
     run("run", *some, "--seed", "7", "-o", str(tmp_path / "c.jsonl"))
     result = run("compare", str(tmp_path / "a.jsonl"), str(tmp_path / "c.jsonl"))
@@ -112,6 +115,9 @@ def test_what_is_wrong_is_said_before_anything_is_asked(server: ScriptedServer, 
         (["-t", "passkey", "-n", "much"], "--length 'much' is no number of tokens: write 4096, 16K or 1M"),
         (["-t", "lveval", "-n", "1K"], "lveval needs data: give --data with a file such as"),
         (["-t", "vt", "-n", "256"], "vt does not get shorter than"),
+        (["-t", "lveval", "-n", "1K", "--data", "no.jsonl"], "'--data': path 'no.jsonl' does not exist"),
+        (["-t", "passkey", "-n", "1K", "--draw", "p.xyz"], "p.xyz cannot be drawn: its extension can be"),
+        (["-t", "passkey", "-n", "1K", "--draw", "no/p.svg"], "no/p.svg cannot be drawn: there is no folder no."),
     ):
         result = run("run", *arguments, "--server", server.url, "-o", str(tmp_path / "r.jsonl"))
         assert result.exit_code != 0
@@ -140,4 +146,5 @@ def test_the_embedded_model_finds_a_pass_key(tmp_path: Path):
     assert result.exit_code == 0, result.output
     (row,) = rows(out)
     assert row["score"] == 1.0, row
+    assert json.loads(out.read_text().splitlines()[0])["settings"]["window"] == 8192
     assert 400 < row["prompt_tokens"] <= 600

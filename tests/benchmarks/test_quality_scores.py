@@ -1,6 +1,10 @@
 """What answers are worth, and how sure a mean is."""
 
 import math
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -38,11 +42,32 @@ def test_scores(metric: str, answer: str, expected: tuple[str, ...], worth: floa
 
 
 def test_lveval_wants_keywords_before_it_counts_words():
-    metric = METRICS["lveval_f1"]
+    metric = METRICS["lveval_english_f1"]
     assert metric("the red house", ("a red house",), {"keywords": ""}) == 1
     assert metric("red car", ("red house",), {"keywords": ""}) == 0.5
     assert metric("red car", ("red house",), {"keywords": "house"}) == 0
     assert metric("it was in his red car", ("red house",), {"keywords": "was his"}) == 0
+
+
+def test_chinese_is_compared_word_by_word():
+    metric = METRICS["lveval_chinese_f1"]
+    assert metric("北京大学，图书馆。", ("图书馆和北京大学",), {"keywords": ""}) == pytest.approx(2 * 2 / (2 + 3))
+    assert metric("北京大学", ("北京大学的历史很长",), {"keywords": "北京大学 历史 很 长"}) == 0
+    assert metric("的", ("的",), {"keywords": "的"}) == 0
+    rouge = METRICS["lveval_chinese_rouge"]
+    assert rouge("加盐，加水", ("加水，加盐",), {}) < rouge("加水，加盐", ("加水，加盐",), {}) == pytest.approx(1)
+    assert rouge("的和是", ("加水，加盐",), {}) == 0
+    assert rouge("", ("加水，加盐",), {}) == 0
+    assert rouge("加水" * 2000, ("加水，加盐",), {}) == 0
+
+
+def test_cutting_chinese_says_nothing_and_keeps_nothing(tmp_path: Path):
+    code = "from longread.benchmarks.quality.segment import chinese; print(chinese('他来到了网易杭研大厦'))"
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    command = [sys.executable, "-W", "error", "-c", code]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("['他', '来到', '了', '网易', '杭研', '大厦']\n", "")
+    assert list(tmp_path.iterdir()) == []
 
 
 PAGE = "Mnesia is a database. The table is replicated to seven nodes by default."
@@ -105,4 +130,6 @@ def test_pairs_tell_apart_what_intervals_cannot():
     assert found.p == pytest.approx(2 / 2**5)
     one, other = statistics.mean(first), statistics.mean(second)
     assert one.high > other.low
-    assert not statistics.difference(first, first).certain
+    same = statistics.difference(first, first)
+    assert not same.certain
+    assert (same.difference.low, same.difference.high) == pytest.approx((-0.0876, 0.0876), abs=1e-4)

@@ -2,11 +2,12 @@
 
 import json
 import re
+import sys
 from pathlib import Path
 
 import pytest
 
-from longread.benchmarks.quality import citing, fit, infinitebench, infinitebench_reasoning, ruler_niah
+from longread.benchmarks.quality import citing, fit, infinitebench, infinitebench_reasoning, ruler_niah, segment
 from longread.benchmarks.quality.errors import QualityError
 from longread.benchmarks.quality.sample import PageText, Sample, Wish
 from longread.benchmarks.quality.tasks import TASKS, task
@@ -213,10 +214,26 @@ def test_lveval(tmp_path: Path):
     (sample,) = series("lveval", data=write(tmp_path / "a.jsonl", row, row | {"context": "Rome. " * 5000}))
     assert "Article: In Rome.\n\nPlease answer" in sample.prompt
     assert sample.facts == {"keywords": "Rome"}
-    with pytest.raises(QualityError, match="only LV-Eval's English files"):
-        series("lveval", data=write(tmp_path / "zh.jsonl", row | {"language": "zh"}))
+    with pytest.raises(QualityError, match="is of 'triviaqa', which is none of LV-Eval's data sets"):
+        series("lveval", data=write(tmp_path / "c.jsonl", row | {"dataset": "triviaqa"}))
     with pytest.raises(QualityError, match="line 1: LV-Eval's samples have 'context'"):
         series("lveval", data=write(tmp_path / "b.jsonl", {"input": "x"}))
+
+
+def test_lveval_in_chinese(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    row = {"input": "在哪里？", "context": "在罗马。", "answers": ["罗马"], "dataset": "cmrc", "answer_keywords": ""}
+    file = write(tmp_path / "cmrc_mixup_16k.jsonl", row, row | {"answer_keywords": "罗马 城"})
+    first, second = series("lveval", data=file)
+    assert "文章：在罗马。\n\n现在请" in first.prompt
+    assert (first.metric, first.facts, second.facts) == (
+        "lveval_chinese_f1", {"keywords": "罗马"}, {"keywords": "罗马 城"},
+    )  # fmt: skip
+    segment.segmenter.cache_clear()
+    monkeypatch.setitem(sys.modules, "jieba", None)
+    with pytest.raises(QualityError, match=r"scored with jieba and rouge.*: pip install 'longread\[lveval\]'"):
+        series("lveval", data=file)
+    write(file, row | {"input": "Where?"})
+    assert series("lveval", data=file.rename(tmp_path / "factrecall_en_16k.jsonl"))
 
 
 def test_longbench_chat(tmp_path: Path):

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import socket
 import subprocess
 import sys
 import threading
@@ -239,7 +240,7 @@ class Hub(BaseHTTPRequestHandler):
                 for name, data in FILES.items()
             ]
             self.answer(json.dumps(tree).encode())
-        elif path.startswith(f"/some/model/resolve/{COMMIT}/"):
+        elif path.startswith((f"/some/model/resolve/{COMMIT}/", "/some/model/resolve/main/")):
             data = FILES[path.rsplit("/", 1)[1]]
             self.answer(data, **{"ETag": f'"{hashlib.sha1(data).hexdigest()}"', "X-Repo-Commit": COMMIT})
         else:
@@ -313,6 +314,30 @@ class TestHub:
         assert message.startswith("Qwen/Qwen2.5-7B-Instruct-1M could not be fetched from the hub (")
         assert "smollm2-135m, which comes from the package index, or use an endpoint (--server URL" in message
         assert "\n" not in message
+
+    def test_a_configuration_is_asked_for_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        import huggingface_hub.constants as constants
+
+        with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections and says nothing
+            url = f"http://127.0.0.1:{silent.getsockname()[1]}/{{repo_id}}/{{revision}}/{{filename}}"
+            monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", url)
+            monkeypatch.setattr(fetch, "_HUB_ANSWERS_IN", 0.3)
+            with pytest.raises(ModelNotFound, match=r"other/model could not be fetched from the hub \(timed out\)"):
+                models.config_of("other/model")
+            silent.accept()[0].close()
+            silent.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                silent.accept()
+
+    def test_a_configuration_that_is_there_needs_no_hub(self, hub: ThreadingHTTPServer) -> None:
+        assert models.config_of("some/model") == {"model_type": "qwen2"}
+        hub.shutdown()
+        hub.server_close()
+        assert models.config_of("some/model") == {"model_type": "qwen2"}
+
+    def test_a_configuration_of_no_such_repository(self) -> None:
+        with pytest.raises(ModelNotFound, match=r"other/model is not on the hub"):
+            models.config_of("other/model")
 
     def test_without_the_client(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, "huggingface_hub", None)
