@@ -57,7 +57,7 @@ def corpus(
         timeout=settings.parse_timeout,
         memory=settings.parse_memory_mib * 2**20,
     )
-    with bars.loading() as show:
+    with bars.Loading() as show:
         loaded = Corpus.load(
             files,
             options=options,
@@ -116,12 +116,11 @@ def with_running_server(config: Config) -> Config:
     except LongreadError as error:
         raise ConfigError(f"{error} Say so with --model, or --device for the embedded model.") from error
     if found is None:
-        for gone in served.ended():
-            if settings.model in (None, gone.model):
-                terminal.note(
-                    f"the server of {gone.model} has ended ({gone.ending()}): what follows is without it. "
-                    f"agent serve {gone.model} starts it again, with --stop it is forgotten"
-                )
+        for gone in served.ended(settings.model):
+            terminal.note(
+                f"the server of {gone.model} has ended ({gone.ending()}): what follows is without it. "
+                f"agent serve {gone.model} starts it again, with --stop it is forgotten"
+            )
     if found is None or found.kv_tokens is None:
         return config
     origin = f"started with agent serve {found.model}"
@@ -167,7 +166,7 @@ def reader(
     from .llm.choose import chat_model
     from .reader import LongReader
 
-    with bars.preparing() as show:
+    with bars.Preparing() as show:
         model = chat_model(llm(settings, on_event=show))
     loaded = corpus(
         settings,

@@ -1,9 +1,7 @@
 """Progress on standard error: bars while files are read, models fetched and servers started."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
@@ -30,7 +28,7 @@ class Bars:
         )
         self._tasks: dict[str, TaskID] = {}
 
-    def __enter__(self) -> "Bars":
+    def __enter__(self) -> Self:
         self._progress.start()
         return self
 
@@ -50,16 +48,11 @@ class Bars:
             self._progress.remove_task(self._tasks.pop(key))
 
 
-@contextmanager
-def loading() -> Iterator["_Loading"]:
+class Loading(Bars):
     """A bar a file while a corpus loads, and a line for each file that is done."""
-    with Bars() as bars:
-        yield _Loading(bars)
 
-
-class _Loading:
-    def __init__(self, bars: Bars):
-        self._bars = bars
+    def __init__(self) -> None:
+        super().__init__()
         self._started: dict[str, float] = {}
 
     def __call__(self, event: "LoadEvent") -> None:
@@ -68,39 +61,31 @@ class _Loading:
         match event:
             case FileStarted(source=source, pages=pages):
                 self._started[source] = monotonic()
-                self._bars.show(source, f"reading {source}", 0, pages, "")
+                self.show(source, f"reading {source}", 0, pages, "")
             case PagesRead(source=source, done=done, total=total):
                 speed = done / max(monotonic() - self._started.get(source, monotonic()), 1e-3)
-                self._bars.show(source, f"reading {source}", done, total, f"{done:,}/{total:,} pages, {speed:,.0f}/s")
+                self.show(source, f"reading {source}", done, total, f"{done:,}/{total:,} pages, {speed:,.0f}/s")
             case FileLoaded(source=source, pages=pages, tokens=tokens, seconds=seconds, cached=cached):
-                self._bars.drop(source)
+                self.drop(source)
                 how = "from the cache" if cached else f"in {seconds:.1f} s"
                 note(f"{source}: {pages:,} page{'s' * (pages != 1)}, {tokens:,} tokens, {how}")
             case FileFailed(source=source):
-                self._bars.drop(source)
+                self.drop(source)
 
 
-@contextmanager
-def preparing() -> Iterator["_Preparing"]:
+class Preparing(Bars):
     """Bars for what a model does before it can answer: download, conversion, the start of a server."""
-    with Bars() as bars:
-        yield _Preparing(bars)
-
-
-class _Preparing:
-    def __init__(self, bars: Bars):
-        self._bars = bars
 
     def __call__(self, event: ServeEvent) -> None:
         match event:
             case Starting(name=name, what=what, seconds=seconds):
-                self._bars.show(name, f"{name}: {what}", None, None, f"{seconds:.0f} s")
+                self.show(name, f"{name}: {what}", None, None, f"{seconds:.0f} s")
             case Download(name=name, done=done, total=total):
                 of = f"/{total / 2**20:,.0f}" if total else ""
-                self._bars.show(name, f"downloading {name}", done, total, f"{done / 2**20:,.0f}{of} MiB")
+                self.show(name, f"downloading {name}", done, total, f"{done / 2**20:,.0f}{of} MiB")
             case Convert(name=name):
-                self._bars.show(name, f"converting {name}, once", None, None, "")
+                self.show(name, f"converting {name}, once", None, None, "")
 
     def step(self, what: str, done: int, total: int) -> None:
         """Of what takes as long as reading so many tokens."""
-        self._bars.show(what, what, done, total, f"{done:,}/{total:,} tokens")
+        self.show(what, what, done, total, f"{done:,}/{total:,} tokens")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def model_of(config: Config) -> "BaseChatModel":
     """The chat model that the settings name."""
     settings = assemble.with_running_server(config).settings
-    with bars.preparing() as show:
+    with bars.Preparing() as show:
         return chat_model(assemble.llm(settings, on_event=show))
 
 

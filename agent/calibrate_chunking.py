@@ -16,6 +16,6 @@ def calibrate_chunking(
         tokens=tokens, gpus=Gpus.parse(gpus) if gpus else None, chunk=chunk, tp=tp, pp=pp,
         fp8_weights=fp8_weights, fp8_kv=fp8_kv, sparse=sparse, extra=extra,
     )  # fmt: skip
-    with bars.preparing() as show:
+    with bars.Preparing() as show:
         found = calibrate(model, options, on_event=show)
     serving_view.show_calibration(found)

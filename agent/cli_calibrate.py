@@ -80,7 +80,7 @@ def calibrate(
 
         prose = calibration_view.read(text) if text else None
         begin = None if method is None else method.value
-        with bars.preparing() as show:
+        with bars.Preparing() as show:
             found = find(
                 model, prose, length=length, method=begin, target=recall, rounds=rounds, threshold=threshold,
                 on_event=show, on_step=show.step,

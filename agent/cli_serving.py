@@ -120,6 +120,6 @@ def serve(
             port=port, api_key=api_key, kv_disk=kv_disk, kv_disk_gib=kv_disk_size, kv_memory_gib=kv_memory,
             extra=tuple(context.args),
         )  # fmt: skip
-        with bars.preparing() as show:
+        with bars.Preparing() as show:
             found = launch.launch(model, options, on_event=show)
         serving_view.show_served(found)

@@ -125,7 +125,7 @@ def stop(model: str | None) -> None:
         ServerError: there is none, or several and none is named.
     """
     found = served.find(model)
-    if found is None and (gone := [one for one in served.ended() if model in (None, one.model)]):
+    if found is None and (gone := served.ended(model)):
         for one in gone:
             served.stop(one)
             terminal.note(f"{one.model} had ended by itself: {one.ending()}")

@@ -34,11 +34,11 @@ LOCAL = 64
 WATCHED = 64
 """Queries of which a chunk's recall is estimated while it is used, as many as choose in vertical-slash attention."""
 
-_DROPPED = 16
-"""Of a share's 32 bits: the 7 of its mantissa that stay tell shares apart that differ by a percent or less."""
-_LEAST = (127 - 30 << 7) - 1
+_DROPPED = 15
+"""Of a share's 32 bits: the 8 of its mantissa that stay tell shares apart that differ by half a percent."""
+_LEAST = (127 - 30 << 8) - 1
 """The bits that stay of 2^-30: keys of a lower share are chosen only when all are."""
-_BINS = (127 << 7) - _LEAST + 1
+_BINS = (127 << 8) - _LEAST + 1
 _UNIT = 1 << 40
 """Shares are added up as integers, so that the sum is the same in any order."""
 
@@ -145,7 +145,7 @@ def witnesses(adaptive: Adaptive, start: int, length: int) -> Tensor:
 def choose_blocks(shares: Tensor, keep: float, begins: Tensor, adaptive: Adaptive) -> Tensor:
     """The key blocks of the highest shares that together have `keep` of them, and those that are always chosen.
 
-    How high a share must be is found by a histogram, to within a percent: it takes a fraction of a sort's time.
+    How high a share must be is found by a histogram, to within half a percent: it takes a fraction of a sort's time.
 
     Args:
         shares: [query blocks, key blocks], of the attention of the witnesses of one head.

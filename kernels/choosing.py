@@ -89,11 +89,9 @@ def shares_of(queries: Queries, k: Tensor, kv_head: int, at: Tensor, size: int, 
     blocks = -(-k.shape[1] // size)
     shapes = [(queries.group, count, blocks) for count in runs]
     rooms = scratch.empty(queries.group * len(tokens) * blocks, k.device).split([*map(prod, shapes)])
-    found = [
-        _weights(queries, keys, kv_head, run, room.view(shape), size)
-        for run, room, shape in zip(tokens.split(runs), rooms, shapes, strict=True)
-    ]
-    weights, factors = found[0] if len(found) == 1 else [torch.cat(parts, 1) for parts in zip(*found, strict=True)]
+    sums = [room.view(shape) for room, shape in zip(rooms, shapes, strict=True)]
+    found = [_weigh(queries, keys, kv_head, run, out, size) for run, out in zip(tokens.split(runs), sums, strict=True)]
+    weights, factors = (parts[0] if len(parts) == 1 else torch.cat(parts, 1) for parts in (sums, found))
     # The mean over witnesses, each tile of keys with its factor: a product of a row and a matrix.
     tile = max(_SCORED_KEYS // size, 1)
     shares = torch.empty(queries.group * len(at), weights.shape[2], device=k.device)
@@ -104,11 +102,9 @@ def shares_of(queries: Queries, k: Tensor, kv_head: int, at: Tensor, size: int, 
     return shares.unflatten(0, (queries.group, len(at)))
 
 
-def _weights(
-    queries: Queries, k: Tensor, kv_head: int, tokens: Tensor, out: Tensor, size: int
-) -> tuple[Tensor, Tensor]:
-    """Sums of exp(logits) by key block, in `out` [G, tokens, key blocks], and the factors that make shares of them
-    [G, tokens, tiles].
+def _weigh(queries: Queries, k: Tensor, kv_head: int, tokens: Tensor, out: Tensor, size: int) -> Tensor:
+    """Sums of exp(logits) by key block into `out` [G, tokens, key blocks]. -> factors [G, tokens, tiles] that make
+    shares of them.
 
     One pass: each tile of keys is taken relative to its own greatest logit. The tokens lie in one DCA chunk.
     """
@@ -143,4 +139,4 @@ def _weights(
         totals[:, index] = here.sum(1)
     factors = (tops - tops.amax(1, keepdim=True)).exp_()
     factors /= (factors * totals).sum(1, keepdim=True)
-    return out, factors.unflatten(0, out.shape[:2])
+    return factors.unflatten(0, out.shape[:2])

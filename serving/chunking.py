@@ -26,7 +26,8 @@ __all__ = [
 
 _SCAN = 1.5
 """Ratio of the target times, and of the sizes, of which the prompt is first reckoned with."""
-_CLIMB = 1.2
+_LONGER = 1.2
+"""By how much a target that may be too short is lengthened, as often as it helps."""
 _SPANS = 12
 """Parts of a prompt that stand for all of it then."""
 _SURE = 0.01
@@ -150,7 +151,8 @@ class Chunker:
             at, before = min(aligned_up(size, page), self.limits.most // page * page), math.inf
             while 0 < at <= self.limits.most:
                 target = Target(math.inf, at)
-                self._attempt(tokens, prefix, target, tried)
+                if target not in tried:
+                    self._attempt(tokens, prefix, target, tried)
                 if tried[target] >= before:
                     break
                 at, before = at + way, tried[target]
@@ -159,8 +161,8 @@ class Chunker:
         """A target that is as long or longer, if that gives less TTFT. Takes less than a millisecond."""
         size = self._sizes_reckoned(tokens)
         best = self._reckon(tokens, prefix, seconds, size)
-        while (other := self._reckon(tokens, prefix, _CLIMB * seconds, size)) < best:
-            best, seconds = other, _CLIMB * seconds
+        while (other := self._reckon(tokens, prefix, _LONGER * seconds, size)) < best:
+            best, seconds = other, _LONGER * seconds
         return Target(seconds)
 
     def _equal(self, tokens: int, prefix: int) -> dict[Target, float]:

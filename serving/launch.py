@@ -92,9 +92,8 @@ def launch(model: str, options: Options | None = None, *, on_event: Report | Non
     with _lock(model):
         if there := find(model):
             return there
-        for left in ended():
-            if left.model == model:  # what it left behind would take the memory
-                stop(left)
+        for left in ended(model):
+            stop(left)  # what it left behind would take the memory
         folder = models.obtain(model, on_event=report)
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         found = plan_for(model, options, config)

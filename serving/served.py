@@ -43,6 +43,8 @@ class Served(BaseModel):
         """Its processes that live: also those that the first one left behind, if that was killed."""
         if (process := self.process) is not None:
             return [process, *_children(process)]
+        if _another_has(self.pid, self.began):  # a number is not given again while its session has anyone
+            return []
         return [member for member in psutil.process_iter() if _session(member) == self.pid and not _dead(member)]
 
     def memory(self) -> int:
@@ -55,22 +57,32 @@ class Served(BaseModel):
 
     def ending(self) -> str:
         """Why it ended, by its log."""
+        lines = self.lines()
+        return "its log is gone" if lines is None else server_log.ending(lines).text.rstrip(".")
+
+    def lines(self) -> list[str] | None:
+        """Of its log; None where that is gone."""
         try:
-            lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
+            return self.log.read_text(encoding="utf-8", errors="replace").splitlines()
         except OSError:
-            return "its log is gone"
-        return server_log.ending(lines).text.rstrip(".")
+            return None
 
 
 def living(pid: int, began: float) -> psutil.Process | None:
     """The process of this id that began then (seconds since the epoch), if it lives."""
     try:
         process = psutil.Process(pid)
-        if abs(process.create_time() - began) < _CLOCK and process.status() != psutil.STATUS_ZOMBIE:
-            return process
     except psutil.Error:
-        pass
-    return None
+        return None
+    return None if _another_has(pid, began) or _dead(process) else process
+
+
+def _another_has(pid: int, began: float) -> bool:
+    """Whether the process of this id began at another time."""
+    try:
+        return abs(psutil.Process(pid).create_time() - began) >= _CLOCK
+    except psutil.Error:
+        return False
 
 
 def folder() -> Path:
@@ -101,19 +113,16 @@ def running() -> list[Served]:
     return [_come_up(served) for served in _recorded() if served.process is not None]
 
 
-def ended() -> list[Served]:
-    """The servers that came to their end without having been stopped, the latest first."""
-    return [served for served in _recorded() if served.process is None]
+def ended(model: str | None = None) -> list[Served]:
+    """The servers, of a model if one is named, that came to their end without having been stopped, the latest first."""
+    return [served for served in _recorded() if model in (None, served.model) and served.process is None]
 
 
 def _come_up(served: Served) -> Served:
     """With what its log says, if whoever started it did not wait until it was up."""
     if served.kv_tokens is not None:
         return served
-    try:
-        lines = served.log.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return served
+    lines = served.lines() or []
     if not any(server_log.stage(line) == "ready" for line in lines):
         return served
     return served.model_copy(update={"kv_tokens": next(filter(None, map(server_log.kv_tokens, lines)), None)})

@@ -76,7 +76,7 @@ def application(config: Config, files: Sequence[str], options: Options, store: "
     from ..llm.choose import chat_model
     from .app import create_app
 
-    with bars.preparing() as show:
+    with bars.Preparing() as show:
         model = chat_model(assemble.llm(settings, on_event=show))
     corpus = assemble.corpus(settings, files, tokenizer=getattr(model, "tokenizer", None)) if files else None
     options = options.model_copy(

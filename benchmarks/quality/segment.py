@@ -11,8 +11,8 @@ from .errors import QualityError
 
 def normalized(text: str) -> str:
     """Lower case, without punctuation, articles and surplus white space: SQuAD's way of comparing answers."""
-    bare = "".join(character for character in text.lower() if character not in string.punctuation)
-    return " ".join(re.sub(r"\b(a|an|the)\b", " ", bare).split())
+    words = "".join(character for character in text.lower() if character not in string.punctuation)
+    return " ".join(re.sub(r"\b(a|an|the)\b", " ", words).split())
 
 
 @cache

@@ -146,10 +146,10 @@ def test_as_few_as_have_the_share(keys: int, block: int, size: int, keep: float,
     assert bool(chosen[forced].all())
     assert not chosen[key >= begin + 64].any()
     assert float(shares[0, chosen].sum()) >= keep - 1e-5 or bool(chosen[key < begin + 64].all())
-    # The least of those chosen freely was needed, but for the percent to which the least share is found.
+    # The least of those chosen freely was needed, but for the half percent to which the least share is found.
     if (free := chosen & ~forced).any():
         least = shares[0, free].min()
-        above = forced | (shares[0] > 1.008 * least)
+        above = forced | (shares[0] > 1.006 * least)
         assert float(shares[0, above].sum()) < keep + 1e-5
 
 

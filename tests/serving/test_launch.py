@@ -223,6 +223,8 @@ def test_a_process_of_the_same_number_is_not_the_server(sleeper: served.Served) 
     other = sleeper.model_copy(update={"began": sleeper.began - 1000})
     served.record(other)
     assert served.running() == []
+    assert other.family == []
+    served.stop(other)
     assert sleeper.process is not None  # and it was left alone
 
 
