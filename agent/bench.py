@@ -1,6 +1,6 @@
 """The benchmarks of `longread.benchmarks.quality`, asked of this project's chat models, and shown at the terminal."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -119,24 +119,6 @@ def comparison(first: Sequence[runner.Row], second: Sequence[runner.Row]) -> Any
         body.append([task, f"{length:,}", str(len(own)), *scores, str(found.difference), p, verdict])
     headings = ["Task", "Tokens", "Pairs", "A", "B", "B - A, 95%", "McNemar p", "B is"]
     return terminal.rows(headings, body, numbers=(1, 2, 3, 4, 5, 6))
-
-
-def lengths(given: Iterable[str]) -> list[int]:
-    """Numbers such as 4096, 16K or 1M.
-
-    Raises:
-        LongreadError: something else.
-    """
-    found = []
-    for text in given:
-        for part in text.split(","):
-            number, scale = part.strip().upper(), 1
-            if number[-1:] in ("K", "M"):
-                number, scale = number[:-1], {"K": 1024, "M": 1024 * 1024}[number[-1]]
-            if not number.isdecimal() or not int(number):
-                raise LongreadError(f"--length {part.strip()!r} is no number of tokens: write 4096, 16K or 1M.")
-            found.append(int(number) * scale)
-    return found
 
 
 def judge_of(config: Config, model: str) -> runner.Ask:

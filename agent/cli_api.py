@@ -20,6 +20,7 @@ from .cli_options import (
     ToolNames,
     Ways,
     Window,
+    token_count,
 )
 from .faults import errors
 
@@ -52,7 +53,13 @@ def api(
     ] = None,
     max_answers: Annotated[int, typer.Option("--max-answers", min=1, help="Answers at once.")] = 8,
     max_prompt: Annotated[
-        int | None, typer.Option("--max-prompt", min=1, help="Tokens of one prompt; the model's window if not set.")
+        int | None,
+        typer.Option(
+            "--max-prompt",
+            parser=token_count,
+            metavar="TOKENS",
+            help="Of one prompt, as 16K; the model's window if not set.",
+        ),
     ] = None,
     max_file: Annotated[float, typer.Option("--max-file", metavar="MIB", min=0.001, help="Of one file.")] = 128,
     max_body: Annotated[

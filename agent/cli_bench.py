@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from .cli_options import ApiKey, Device, MaybeFiles, Model, Server, Window
+from .cli_options import ApiKey, Device, MaybeFiles, Model, Server, Window, token_count
 from .faults import errors
 
 app = typer.Typer(
@@ -95,7 +95,10 @@ def run(
         from . import assemble, bench, terminal
         from .config import load
 
-        tasks, tokens = [task_of(name) for name in task], bench.lengths(length)
+        tasks, tokens = (
+            [task_of(name) for name in task],
+            [token_count(part, "--length") for given in length for part in given.split(",")],
+        )
         if draw:
             drawing.check(draw)
         flags = {"server": server, "model": model, "api_key": api_key, "window": window, "device": device}

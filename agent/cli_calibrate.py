@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from .cli_options import token_count
 from .cli_serving import Chunk, Fp8Kv, Fp8Weights, GpuSpec, Pp, Sparse, Tokens, Tp
 from .faults import errors
 
@@ -22,7 +23,13 @@ def calibrate(
     context: typer.Context,
     model: Annotated[str, typer.Argument(help="A name in the catalogue, a folder or a hub id.")],
     length: Annotated[
-        int | None, typer.Option("--length", min=1, help="Find sparsity: tokens to read, as many as prompts will have.")
+        int | None,
+        typer.Option(
+            "--length",
+            parser=token_count,
+            metavar="TOKENS",
+            help="Find sparsity: tokens to read, as many as prompts will have, as 256K.",
+        ),
     ] = None,
     text: Annotated[
         list[Path] | None,

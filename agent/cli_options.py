@@ -6,6 +6,24 @@ from typing import Annotated
 
 import typer
 
+
+def token_count(text: str, option: str | None = None) -> int:
+    """A number of tokens, as 4096, 16K or 1M: a K is 1,024.
+
+    Args:
+        option: to be named in the error; Click names the one that it parses by itself.
+
+    Raises:
+        typer.BadParameter: it is something else, or nothing.
+    """
+    number, scale = text.strip().upper(), 1
+    if number[-1:] in ("K", "M"):
+        number, scale = number[:-1], {"K": 1024, "M": 1024 * 1024}[number[-1]]
+    if not number.isdecimal() or not int(number):
+        raise typer.BadParameter(f"{text.strip()!r} is no number of tokens: write 4096, 16K or 1M.", param_hint=option)
+    return int(number) * scale
+
+
 _FILE = typer.Option(
     "--file",
     "-f",
@@ -34,7 +52,9 @@ Window = Annotated[
     int | None,
     typer.Option(
         "--window",
-        help="Tokens that the model can hold; asked of it if not set. More than its own stretches an embedded one.",
+        parser=token_count,
+        metavar="TOKENS",
+        help="That the model can hold, as 16K; asked of it if not set. More than its own stretches an embedded one.",
     ),
 ]
 MaxTokens = Annotated[int | None, typer.Option("--max-tokens", help="The longest answer, in tokens; 512 if not set.")]

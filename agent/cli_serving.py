@@ -5,10 +5,17 @@ from typing import Annotated
 
 import typer
 
+from .cli_options import token_count
 from .faults import errors
 
 Tokens = Annotated[
-    int | None, typer.Option("--tokens", help="Of prompt and answer together; the model's window if not set.")
+    int | None,
+    typer.Option(
+        "--tokens",
+        parser=token_count,
+        metavar="TOKENS",
+        help="Of prompt and answer together, as 131072, 128K or 1M; the model's window if not set.",
+    ),
 ]
 GpuSpec = Annotated[
     str | None,
@@ -16,7 +23,15 @@ GpuSpec = Annotated[
         "--gpus", metavar="4xH100-80", help="GPUs, as 4xH100-80, or 2x8xH100-80 for two nodes; these if not set."
     ),
 ]
-Chunk = Annotated[int | None, typer.Option("--chunk", help="Most prompt tokens read at a time; what fits if not set.")]
+Chunk = Annotated[
+    int | None,
+    typer.Option(
+        "--chunk",
+        parser=token_count,
+        metavar="TOKENS",
+        help="Most of a prompt that is read at a time; what fits if not set.",
+    ),
+]
 Tp = Annotated[int | None, typer.Option("--tp", min=1, help="GPUs that share out heads; as is best if not set.")]
 Pp = Annotated[
     int | None, typer.Option("--pp", min=1, help="Pipeline stages that share out layers; as is best if not set.")

@@ -71,10 +71,12 @@ class Target(NamedTuple):
     Args:
         seconds: that a step may take; infinite for chunks of one size.
         tokens: that a chunk may have; infinite for chunks of equal time.
+        dense: whether chunks may be too short for sparse attention where the prompt is long enough for it.
     """
 
     seconds: float
     tokens: float = math.inf
+    dense: bool = False
 
 
 class Chunker:
@@ -88,7 +90,9 @@ class Chunker:
         self.limits = limits
         # With fewer queries a chunk would be dense, however long its prefix.
         queries = max(stage.least_queries for stage in pipeline.distinct)
-        self._least = min(aligned_up(max(limits.least, queries), limits.alignment), limits.most)
+        self._sparse_least, self._dense_least = (
+            min(aligned_up(max(limits.least, least), limits.alignment), limits.most) for least in (queries, 0)
+        )
 
     def next(
         self, prefix: int, remaining: int, decodes: int = 0, target: Target | None = None, *, shared: bool = False
@@ -106,7 +110,7 @@ class Chunker:
         if target is None:
             target = self.target(remaining, prefix)
         room = int(min(room, target.tokens))
-        seconds, least, bound = target.seconds, self._least, self._bound(shared or decodes > 0)
+        seconds, least, bound = target.seconds, self._least(target.dense), self._bound(shared or decodes > 0)
         if bound < seconds:
             seconds, least = bound, self.limits.alignment
         size = self.pipeline.chunk(prefix, seconds, decodes, room) if seconds < math.inf else room
@@ -116,14 +120,16 @@ class Chunker:
         ):
             return remaining
         size = self._aligned(prefix, size)
-        rest = remaining - size
-        if rest >= least:
+        if remaining - size >= max(least, min(size, self._sparse_least)):
             return size
-        # No sliver: it would cost a step, and be too short for sparse attention.
+        # A sliver would cost a step, and be too short for sparse attention: two halves or one chunk may take less.
+        sizes = [size]
         half = self._aligned(prefix, remaining // 2)
         if min(half, remaining - half) >= least and half <= room:
-            return half
-        return remaining if room == remaining and seconds < bound else size
+            sizes.append(half)
+        if room == remaining and seconds < bound:
+            sizes.append(remaining)
+        return min(reversed(sizes), key=lambda size: self._ending(prefix, size, remaining, decodes))
 
     def plan(self, tokens: int, prefix: int = 0, target: Target | None = None) -> list[int]:
         """The sizes of all chunks, when nothing else runs."""
@@ -137,8 +143,12 @@ class Chunker:
         It seldom is: where memory does not allow chunks as long as they should be, or without a queued step, by a
         little (docs/pipeline.md).
         """
-        tried = self._equal(tokens, prefix)
-        seconds, size = self._reckoned(tokens, prefix, *self._range(tokens), lambda _, size: int(size))
+        tried: dict[Target, float] = {}
+        self._equal(tokens, prefix, tried)
+        if self._dense_least < self._sparse_least:
+            self._equal(tokens, prefix, tried, dense=True)
+        low, high = self._range(tokens, dense=True)
+        seconds, size = self._reckoned(tokens, prefix, low, high, lambda _, size: int(size))
         if seconds < (1 + _SURE) * min(tried.values()):
             self._climb(tokens, prefix, math.ceil(size), tried)
         return min(tried, key=tried.__getitem__)
@@ -150,31 +160,32 @@ class Chunker:
         for way in (-step, step):
             at, before = min(aligned_up(size, page), self.limits.most // page * page), math.inf
             while 0 < at <= self.limits.most:
-                target = Target(math.inf, at)
+                target = Target(math.inf, at, dense=at < self._sparse_least)
                 if target not in tried:
                     self._attempt(tokens, prefix, target, tried)
                 if tried[target] >= before:
                     break
                 at, before = at + way, tried[target]
 
-    def longer(self, tokens: int, prefix: int, seconds: float) -> Target:
+    def longer(self, tokens: int, prefix: int, before: Target) -> Target:
         """A target that is as long or longer, if that gives less TTFT. Takes less than a millisecond."""
-        size = self._sizes_reckoned(tokens)
+        seconds, size = before.seconds, self._sizes_reckoned(tokens, before.dense)
         best = self._reckon(tokens, prefix, seconds, size)
         while (other := self._reckon(tokens, prefix, _LONGER * seconds, size)) < best:
             best, seconds = other, _LONGER * seconds
-        return Target(seconds)
+        return Target(seconds, dense=before.dense)
 
-    def _equal(self, tokens: int, prefix: int) -> dict[Target, float]:
-        """Targets for chunks of equal time, with what they give.
+    def _equal(self, tokens: int, prefix: int, tried: dict[Target, float], *, dense: bool = False) -> None:
+        """Try targets for chunks of equal time.
 
         A few parts of the prompt stand for all of it, to find about how many chunks are best. For about so many, the
         least target that makes do with so many is then found by bisection: no last chunk is left nearly empty.
         """
-        low, high = (self.pipeline.seconds(prefix + tokens - size, size) for size in self._range(tokens))
-        _, reckoned = self._reckoned(tokens, prefix, low, high, self._sizes_reckoned(tokens))
-        tried: dict[Target, float] = {}
-        count = self._attempt(tokens, prefix, Target(reckoned), tried)
+        low, high = (self.pipeline.seconds(prefix + tokens - size, size) for size in self._range(tokens, dense))
+        seconds, reckoned = self._reckoned(tokens, prefix, low, high, self._sizes_reckoned(tokens, dense))
+        if seconds > (1 + _SURE) * min(tried.values(), default=math.inf):
+            return
+        count = self._attempt(tokens, prefix, Target(reckoned, dense=dense), tried)
         factors = _FACTORS if count * len(_FACTORS) * 4 <= _LOOKS else (1.0,)
         counts = {max(1, round(count * factor)) for factor in factors}
         if count <= _FEW:
@@ -185,17 +196,20 @@ class Chunker:
             if len(counts) > 1:
                 size = min(aligned_up(math.ceil(tokens / chunks), self.limits.alignment), tokens)
                 near, reach = self.pipeline.seconds(prefix + (tokens - size) // 2, size), _SCAN
-            for target in (near, self._tightest(tokens, prefix, chunks, near / reach, near * reach, halvings)):
-                self._attempt(tokens, prefix, Target(target), tried)
-        return tried
+            spread = Target(near / reach, dense=dense), Target(near * reach, dense=dense)
+            for target in (Target(near, dense=dense), self._tightest(tokens, prefix, chunks, *spread, halvings)):
+                self._attempt(tokens, prefix, target, tried)
 
-    def _range(self, tokens: int) -> tuple[int, int]:
+    def _least(self, dense: bool) -> int:
+        return self._dense_least if dense else self._sparse_least
+
+    def _range(self, tokens: int, dense: bool) -> tuple[int, int]:
         """Tokens of the shortest and the longest chunk."""
-        return min(tokens, self._least), min(tokens, self.limits.most)
+        return min(tokens, self._least(dense)), min(tokens, self.limits.most)
 
-    def _sizes_reckoned(self, tokens: int) -> Callable[[int, float], int]:
+    def _sizes_reckoned(self, tokens: int, dense: bool) -> Callable[[int, float], int]:
         """(prefix, target) -> about how many tokens a chunk of equal time has."""
-        least, most = self._range(tokens)
+        least, most = self._range(tokens, dense)
         return lambda prefix, seconds: max(self.pipeline.chunk(prefix, seconds, 0, most), least)
 
     def _reckon(self, tokens: int, prefix: int, value: float, size: Callable[[int, float], int]) -> float:
@@ -235,11 +249,11 @@ class Chunker:
         """What the longest chunk, of so many seconds, takes in the stages beside the slowest."""
         return sum([stage.seconds(prefix, chunk) for stage in self.pipeline.paces]) - seconds
 
-    def _tightest(self, tokens: int, prefix: int, chunks: int, low: float, high: float, halvings: int) -> float:
+    def _tightest(self, tokens: int, prefix: int, chunks: int, low: Target, high: Target, halvings: int) -> Target:
         """The least target between two that makes do with so many chunks."""
         for _ in range(halvings):
-            middle = math.sqrt(low * high)
-            found = sum(1 for _ in itertools.islice(self._sizes(tokens, prefix, Target(middle)), chunks + 1))
+            middle = low._replace(seconds=math.sqrt(low.seconds * high.seconds))
+            found = sum(1 for _ in itertools.islice(self._sizes(tokens, prefix, middle), chunks + 1))
             low, high = (low, middle) if found <= chunks else (middle, high)
         return high
 
@@ -273,6 +287,12 @@ class Chunker:
             size = self.next(prefix, tokens, target=target)
             yield size
             prefix, tokens = prefix + size, tokens - size
+
+    def _ending(self, prefix: int, size: int, remaining: int, decodes: int) -> float:
+        """What is left of a prompt takes in a chunk of this size and another: both, and the longer one once a stage."""
+        taken = self.pipeline.seconds(prefix, size, decodes)
+        rest = self.pipeline.seconds(prefix + size, remaining - size) if size < remaining else 0.0
+        return taken + rest + (len(self.pipeline.stages) - 1) * max(taken, rest)
 
     def _bound(self, shared: bool) -> float:
         """Seconds that a step may take: between a decode and its request's next lie as many steps as stages."""
@@ -323,7 +343,7 @@ class Pacer:
             target = self.chunker.target(remaining, prefix)
         elif before.stale:
             # What its chunks took so far is waited for in every stage already: shorter ones gain nothing.
-            target = self.chunker.longer(remaining, prefix, before.target.seconds)
+            target = self.chunker.longer(remaining, prefix, before.target)
         else:
             target = before.target
         size = self.chunker.next(prefix, remaining, decodes, target, shared=shared)
@@ -343,7 +363,8 @@ class Pacer:
         for one in self._reading.values():
             taken, expected = (costs.seconds(one.prefix, one.size) for costs in (after, before))
             # That one size was best was found by costs that were wrong.
-            one.target = Target(taken if one.target.tokens < math.inf else one.target.seconds * taken / expected)
+            seconds = taken if one.target.tokens < math.inf else one.target.seconds * taken / expected
+            one.target = one.target._replace(seconds=seconds, tokens=math.inf)
             one.stale = True
 
     def forget(self, request: Hashable) -> None:

@@ -11,6 +11,9 @@ from .costs import Sample, Transfer, nonnegative
 from .errors import LongreadError
 
 _SIZES = 6
+_RUN = 3
+"""Chunks of a size in a row, so that stages mostly work on the same size at a time: see `accompanied`."""
+_COMPANY = 0.8
 
 
 @dataclass
@@ -47,14 +50,14 @@ class Step:
 
 
 def chunk_sizes(most: int, least: int, length: int, sparse: tuple[int, int] | None) -> list[int]:
-    """Sizes to measure: halves down from an eighth of the prompt, which is more than pipelines want, in a mixed order.
+    """Chunks to measure: halves down from an eighth of the prompt, which is more than pipelines want, and up again.
 
     In sparse attention two sizes at least are to have enough queries for it.
     """
     largest = max(length // 8, 2 * sparse[1] if sparse else 0)
     most = max(least, min(most, largest) // least * least)
     sizes = [most >> power for power in range(_SIZES) if most >> power >= least]
-    return sizes[::2] + sizes[1::2]
+    return [size for size in sizes + sizes[-2:0:-1] for _ in range(_RUN)]
 
 
 def stage_steps(read: Sequence[tuple[int, int]], ranks: Sequence[Sequence[tuple[int, float, float]]]) -> list[Step]:
@@ -65,6 +68,27 @@ def stage_steps(read: Sequence[tuple[int, int]], ranks: Sequence[Sequence[tuple[
             raise LongreadError(f"a step of {chunk} tokens was asked for, and the workers made {timed[0][0]} of it")
         found.append(Step(prefix, chunk, min(s for _, s, _ in timed), max(seconds for _, _, seconds in timed)))
     return found
+
+
+def accompanied(stages: Sequence[Sequence[Step]]) -> list[list[Step]]:
+    """Of each stage, the steps during which the others worked for about as long as they mostly do.
+
+    Stages that share a machine slow each other down, on a CPU by some 5%, as they will when it is used: a long step
+    beside a short one that has ended is faster than it will be then.
+    """
+    found = []
+    for own in stages:
+        others = [other for other in stages if other is not own]
+        shares = [min((_together(step, other) for other in others), default=1.0) for step in own]
+        usual = median(shares) if shares else 0.0
+        found.append([step for step, share in zip(own, shares, strict=True) if share >= _COMPANY * usual])
+    return found
+
+
+def _together(step: Step, others: Iterable[Step]) -> float:
+    """The share of a step's time during which one of the others was under way."""
+    both = sum(max(0.0, min(step.end, other.end) - max(step.start, other.start)) for other in others)
+    return both / step.seconds if step.seconds else 1.0
 
 
 def samples(steps: Iterable[Step], sparse: tuple[int, int] | None, least: int) -> list[Sample]:

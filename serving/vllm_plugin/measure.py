@@ -2,7 +2,7 @@
 
     python -m longread.serving.vllm_plugin.measure '{"name": …, "length": …, "tolerance": …}' [arguments of vllm serve]
 
-It reads prompts of random tokens in chunks of all sizes by turns, another first each time, so that all sizes meet all
+It reads prompts of random tokens in chunks that shrink and grow, another first each time, so that all sizes meet all
 stretches of a prompt, after a prefix that was written as any other; and has the workers time their steps. It prints
 lines of JSON: how far it is, and at last the calibration.
 """
@@ -17,19 +17,22 @@ from itertools import chain
 from typing import Any
 
 from vllm.engine.arg_utils import EngineArgs
+from vllm.platforms import current_platform
 from vllm.sampling_params import SamplingParams
 from vllm.utils.argparse_utils import FlexibleArgumentParser
 from vllm.v1.engine.llm_engine import LLMEngine
 
 from ..costs import TYPICAL, WORST, CostModel, Pipeline, Sample
 from ..errors import LongreadError
-from ..measuring import Step, Turns, chunk_sizes, samples, stage_steps, transfer
+from ..measuring import Step, Turns, accompanied, chunk_sizes, samples, stage_steps, transfer
 from ..step_costs import Calibration
 from .engine import engine_of, limits_of, sparse_from
 from .names import SCHEDULERS, STAGE
 
 _ENOUGH, _LEAST, _ROUNDS = 24, 8, 6
 """Steps of each regime that are wanted, and those that are needed; prompts that are read for them at most."""
+_TURN = 7
+"""By how many chunks the order of one prompt is shifted against the one before."""
 _SECONDS = 120.0
 """After this long, those that are needed are enough."""
 
@@ -115,14 +118,16 @@ def calibration(
     least = limits_of(config, most_tokens).alignment
     sizes = chunk_sizes(most_tokens, least, length, sparse)
     engine.collective_rpc("longread_start_clock")
-    read(engine, sizes, min(length, sum(sizes)), seed=0)  # to warm up
+    each = sorted(set(sizes))
+    read(engine, each, min(length, sum(each)), seed=0)  # to warm up
     rounds: list[list[list[Step]]] = []
     stages: list[list[Sample]] = []
     start, fewest = time.monotonic(), 0
     while len(rounds) < most and fewest < (_ENOUGH if time.monotonic() - start < _SECONDS else _LEAST):
-        turned = len(rounds) % len(sizes)
+        turned = len(rounds) * _TURN % len(sizes)
         rounds.append(read(engine, sizes[turned:] + sizes[:turned], length, seed=1 + len(rounds)))
-        stages = [samples(chain(*one), sparse, least) for one in zip(*rounds, strict=True)]
+        timed = map(accompanied, rounds) if current_platform.is_cpu() else rounds
+        stages = [samples(chain(*one), sparse, least) for one in zip(*timed, strict=True)]
         fewest = min(sum(one.sparse is regime for one in stages[0]) for regime in {False, sparse is not None})
         on_round(len(rounds))
     threshold, least_queries = sparse or (0, 0)

@@ -1,4 +1,4 @@
-"""Of a worker that runs one pipeline stage: how long its steps take, and room for what the stage before it sends.
+"""Of a worker that runs one pipeline stage: its clock, room for what the stage before it sends, and its end.
 
 vLLM mixes the class into its workers, and imports this module there alone.
 """
@@ -9,6 +9,8 @@ from typing import Any
 
 import torch
 from vllm.v1.worker.gpu_model_runner import GPUModelRunner
+
+from .orphan import end_with_parent
 
 _gather = GPUModelRunner.sync_and_gather_intermediate_tensors
 
@@ -27,6 +29,7 @@ def _with_room(self: Any, num_tokens: int, intermediate_tensors: Any, sync_self:
 
 
 GPUModelRunner.sync_and_gather_intermediate_tensors = _with_room
+end_with_parent()
 
 
 class Stage:

@@ -8,9 +8,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from longread.agent import bench
 from longread.agent.cli import app
-from longread.serving.errors import LongreadError
 from scripted_server import Reply, Request, ScriptedServer
 
 
@@ -112,7 +110,9 @@ def test_a_server_that_fails_ends_the_run_in_a_line(server: ScriptedServer, tmp_
 def test_what_is_wrong_is_said_before_anything_is_asked(server: ScriptedServer, tmp_path: Path):
     for arguments, message in (
         (["-t", "nothing", "-n", "1K"], "there is no task 'nothing'"),
-        (["-t", "passkey", "-n", "much"], "--length 'much' is no number of tokens: write 4096, 16K or 1M"),
+        (["-t", "passkey", "-n", "much"], "for --length: 'much' is no number of tokens: write 4096, 16K or 1M"),
+        (["-t", "passkey", "-n", "4K,0"], "'0' is no number of tokens"),
+        (["-t", "passkey", "-n", "1K", "--window", "16X"], "'16X' is no number of tokens"),
         (["-t", "lveval", "-n", "1K"], "lveval needs data: give --data with a file such as"),
         (["-t", "vt", "-n", "256"], "vt does not get shorter than"),
         (["-t", "lveval", "-n", "1K", "--data", "no.jsonl"], "'--data': path 'no.jsonl' does not exist"),
@@ -131,12 +131,6 @@ def test_the_list_has_every_task_and_what_it_needs():
     text = " ".join(result.stdout.split())
     assert "niah_multikey_3 RULER" in text
     assert "--data squad.json" in text
-
-
-def test_lengths():
-    assert bench.lengths(["4096", "16K,1m"]) == [4096, 16384, 1048576]
-    with pytest.raises(LongreadError, match="'0'"):
-        bench.lengths(["0"])
 
 
 @pytest.mark.usefixtures("default_model")

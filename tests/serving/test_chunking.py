@@ -119,9 +119,19 @@ def test_chunks_take_the_same_time_within_a_page(chunker, tokens, prefix):
         at += size
 
 
+@pytest.mark.parametrize("stages", [2, 8])
+@pytest.mark.parametrize("tokens", [60_000, 100_000, 200_000])
+def test_a_prompt_that_sparse_chunks_are_too_long_for_is_read_densely(stages, tokens):
+    """Sparse chunks have 1,024 tokens at least, and one of them is waited for in every stage."""
+    chunker = Chunker(pipeline(stages, BOTH), Limits(most=131_072, least=128, queued=1))
+    plan = chunker.plan(tokens)
+    assert max(plan[len(plan) // 2 :]) < BOTH.least_queries
+    assert makespan(chunker.pipeline, plan, 0, 1) <= best_fixed(chunker.pipeline, chunker.limits, tokens)[1]
+
+
 def test_sparse_chunks_are_long_enough_to_be_sparse():
     chunker = Chunker(pipeline(8, BOTH), Limits(most=131_072, least=128))
-    for tokens in (100_000, 1_000_000, 1_000_127):
+    for tokens in (1_000_000, 1_000_127):
         plan = chunker.plan(tokens)
         assert min(plan) >= BOTH.least_queries
         assert all(
@@ -236,9 +246,9 @@ def test_a_target_that_is_too_short_is_made_longer(stages, model):
     chunker = Chunker(pipeline(stages, model), Limits(most=65_536, queued=1))
     best = chunker.forecast(600_000, 400_000).seconds
     target = chunker.target(600_000, 400_000).seconds
-    found = chunker.longer(600_000, 400_000, target / 6)
+    found = chunker.longer(600_000, 400_000, Target(target / 6))
     assert makespan(chunker.pipeline, chunker.plan(600_000, 400_000, found), 400_000, 1) <= 1.02 * best
-    assert chunker.longer(600_000, 400_000, 3 * target) == Target(3 * target)
+    assert chunker.longer(600_000, 400_000, Target(3 * target)) == Target(3 * target)
 
 
 def test_stages_that_never_are_the_slowest_do_not_count():

@@ -3,15 +3,35 @@
 import pytest
 
 from longread.serving.errors import LongreadError
-from longread.serving.measuring import Step, Turns, chunk_sizes, samples, stage_steps, transfer
+from longread.serving.measuring import Step, Turns, accompanied, chunk_sizes, samples, stage_steps, transfer
 
 
-def test_sizes_are_of_use_to_a_pipeline_and_mixed() -> None:
-    assert chunk_sizes(32_768, 128, 1_000_000, None) == [32_768, 8192, 2048, 16_384, 4096, 1024]
-    assert chunk_sizes(2048, 32, 6144, None) == [768, 192, 48, 384, 96]
-    assert chunk_sizes(2048, 32, 100, None) == [32]
+def test_sizes_are_of_use_to_a_pipeline() -> None:
+    halves = [32_768, 16_384, 8192, 4096, 2048, 1024]
+    found = chunk_sizes(32_768, 128, 1_000_000, None)
+    assert found[::3] == found[1::3] == found[2::3] == [*halves, *halves[-2:0:-1]]
+    assert sorted({*chunk_sizes(2048, 32, 6144, None)}) == [48, 96, 192, 384, 768]
+    assert chunk_sizes(2048, 32, 100, None) == [32, 32, 32]
     # Enough queries to be sparse, twice over.
-    assert chunk_sizes(4096, 64, 8192, (2048, 1024)) == [2048, 512, 128, 1024, 256, 64]
+    assert sorted({*chunk_sizes(4096, 64, 8192, (2048, 1024))}) == [64, 128, 256, 512, 1024, 2048]
+
+
+@pytest.mark.parametrize("most", [64, 2048])
+def test_stages_do_much_the_same_at_a_time(most: int) -> None:
+    sizes = chunk_sizes(most, 32, 100_000, None)
+    around = list(zip(sizes, [*sizes[1:], sizes[0]], strict=True))
+    assert all(max(pair) <= 2 * min(pair) for pair in around)
+    assert 3 * sum(one == other for one, other in around) >= 2 * len(sizes)
+
+
+def test_a_step_counts_if_the_other_stages_worked_meanwhile() -> None:
+    """A later stage that has half the layers: half of each step's time is what there mostly is."""
+    first = [Step(0, 100, 0.0, 1.0), Step(100, 100, 1.0, 1.0), Step(200, 100, 2.0, 1.0), Step(300, 400, 3.0, 4.0)]
+    later = [Step(0, 100, 1.0, 0.5), Step(100, 100, 2.0, 0.5), Step(200, 100, 3.0, 0.5), Step(300, 400, 7.0, 2.0)]
+    kept = accompanied([first, later])
+    assert kept[0] == first[1:3]  # neither while the pipeline fills, nor the long one that the later stage waits for
+    assert kept[1] == later[:3]
+    assert accompanied([first]) == [first]
 
 
 def test_all_of_a_prompt_is_read_by_turns() -> None:
