@@ -137,8 +137,11 @@ class Experiment:
         return replace(spec, softmax_scale=float(whole.scales(torch.zeros(1, dtype=torch.long), length)[0]))
 
     def budgets(self, mode: str) -> Budgets | None:
-        if mode not in ("sparse", "refined"):
+        if mode not in ("sparse", "refined", "adaptive"):
             return None
+        if mode == "adaptive":
+            config = self.model.config
+            return Budgets.adaptive(config.num_hidden_layers, config.num_attention_heads, threshold=WINDOW)
         fixed = uniform(self.model, **FIXED)
         if mode == "sparse":
             return fixed

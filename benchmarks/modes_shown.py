@@ -20,6 +20,7 @@ LABELS = {
     "prompt": "DCA, temperature per prompt",
     "sparse": "DCA, sparse: fixed",
     "refined": "DCA, sparse: refined",
+    "adaptive": "DCA, sparse: adaptive",
 }
 
 

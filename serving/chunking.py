@@ -37,7 +37,7 @@ _STEP = 0.05
 _FACTORS = (0.8, 0.9, 1.0, 1.1, 1.25)
 """Times the number of chunks reckoned with, which are then tried."""
 _FEW = 16
-"""Chunks up to which all numbers are tried from half of them to two more: what is reckoned is coarse there."""
+"""Chunks up to which all numbers are tried from half of them to two more, and one: what is reckoned is coarse there."""
 _HALVINGS = 12
 _LOOKS = 2_500
 """Chunks looked at for that. Some 5 ms: the engine has nothing to do meanwhile."""
@@ -189,7 +189,7 @@ class Chunker:
         factors = _FACTORS if count * len(_FACTORS) * 4 <= _LOOKS else (1.0,)
         counts = {max(1, round(count * factor)) for factor in factors}
         if count <= _FEW:
-            counts |= set(range(-(-count // 2), count + 3))
+            counts |= {1, *range(-(-count // 2), count + 3)}
         halvings = min(_HALVINGS, _LOOKS // (len(counts) * count))
         for chunks in sorted(counts) if halvings else ():
             near, reach = reckoned, 1 + 4 / chunks

@@ -190,6 +190,12 @@ def test_never_worse_than_the_best_chunks_of_one_size(data, stages, tokens, page
     assert forecast.seconds <= forecast.fixed_seconds * 1.005
 
 
+def test_one_stage_reads_a_prompt_at_once_that_fits_a_step():
+    """Each chunk more costs a step, and no stage waits."""
+    terms = Terms(step=0.0156, token=7.44e-5, past=8.69e-10, own=8.69e-10)
+    assert Chunker(pipeline(1, CostModel(dense=terms)), Limits(most=65_536)).plan(21_341) == [21_341]
+
+
 @pytest.mark.parametrize("stages", [2, 4, 8, 16])
 @pytest.mark.parametrize("model", [CostModel(dense=DENSE), BOTH], ids=["dense", "sparse"])
 def test_a_million_tokens_in_less_time_than_chunks_of_one_size(stages, model):
