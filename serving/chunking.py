@@ -185,6 +185,8 @@ class Chunker:
         seconds, reckoned = self._reckoned(tokens, prefix, low, high, self._sizes_reckoned(tokens, dense))
         if seconds > (1 + _SURE) * min(tried.values(), default=math.inf):
             return
+        if dense and self.pipeline.chunk(prefix + tokens, reckoned) >= self._sparse_least:
+            return  # the floor of sparse chunks does not bind: these have been tried
         count = self._attempt(tokens, prefix, Target(reckoned, dense=dense), tried)
         factors = _FACTORS if count * len(_FACTORS) * 4 <= _LOOKS else (1.0,)
         counts = {max(1, round(count * factor)) for factor in factors}
