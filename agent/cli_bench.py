@@ -95,10 +95,8 @@ def run(
         from . import assemble, bench, terminal
         from .config import load
 
-        tasks, tokens = (
-            [task_of(name) for name in task],
-            [token_count(part, "--length") for given in length for part in given.split(",")],
-        )
+        tasks = [task_of(name) for name in task]
+        tokens = [token_count(part, "--length") for given in length for part in given.split(",")]
         if draw:
             drawing.check(draw)
         flags = {"server": server, "model": model, "api_key": api_key, "window": window, "device": device}

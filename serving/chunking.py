@@ -129,7 +129,8 @@ class Chunker:
             sizes.append(half)
         if room == remaining and seconds < bound:
             sizes.append(remaining)
-        return min(reversed(sizes), key=lambda size: self._ending(prefix, size, remaining, decodes))
+        ends = [[one, remaining - one] if one < remaining else [one] for one in reversed(sizes)]
+        return min(ends, key=lambda end: makespan(self.pipeline, end, prefix, self.limits.queued))[0]
 
     def plan(self, tokens: int, prefix: int = 0, target: Target | None = None) -> list[int]:
         """The sizes of all chunks, when nothing else runs."""
@@ -289,12 +290,6 @@ class Chunker:
             size = self.next(prefix, tokens, target=target)
             yield size
             prefix, tokens = prefix + size, tokens - size
-
-    def _ending(self, prefix: int, size: int, remaining: int, decodes: int) -> float:
-        """What is left of a prompt takes in a chunk of this size and another: both, and the longer one once a stage."""
-        taken = self.pipeline.seconds(prefix, size, decodes)
-        rest = self.pipeline.seconds(prefix + size, remaining - size) if size < remaining else 0.0
-        return taken + rest + (len(self.pipeline.stages) - 1) * max(taken, rest)
 
     def _bound(self, shared: bool) -> float:
         """Seconds that a step may take: between a decode and its request's next lie as many steps as stages."""

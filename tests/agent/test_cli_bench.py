@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer import BadParameter
 from typer.testing import CliRunner, Result
 
 from longread.agent.cli import app
+from longread.agent.cli_options import token_count
 from scripted_server import Reply, Request, ScriptedServer
 
 
@@ -131,6 +133,12 @@ def test_the_list_has_every_task_and_what_it_needs():
     text = " ".join(result.stdout.split())
     assert "niah_multikey_3 RULER" in text
     assert "--data squad.json" in text
+
+
+def test_numbers_of_tokens():
+    assert [token_count(text) for text in ("4096", "16K", "1m")] == [4096, 16384, 1048576]
+    with pytest.raises(BadParameter, match="'0'"):
+        token_count("0")
 
 
 @pytest.mark.usefixtures("default_model")
