@@ -4,8 +4,8 @@ from . import bars, serving_view
 
 
 def calibrate_chunking(
-    model: str, *, tokens: int | None, gpus: str | None, chunk: int | None, tp: int | None, pp: int | None,
-    fp8_weights: bool, fp8_kv: bool, sparse: bool | None, extra: tuple[str, ...],
+    model: str, text: str | None, *, tokens: int | None, gpus: str | None, chunk: int | None, tp: int | None,
+    pp: int | None, fp8_weights: bool, fp8_kv: bool, sparse: bool | None, extra: tuple[str, ...],
 ) -> None:  # fmt: skip
     """Measure the engine that `agent serve` would run with the same options, keep what was found, and show it."""
     from ..serving.calibrate_chunking import calibrate
@@ -17,5 +17,5 @@ def calibrate_chunking(
         fp8_weights=fp8_weights, fp8_kv=fp8_kv, sparse=sparse, extra=extra,
     )  # fmt: skip
     with bars.Preparing() as show:
-        found = calibrate(model, options, on_event=show)
+        found = calibrate(model, options, text=text, on_event=show)
     serving_view.show_calibration(found)

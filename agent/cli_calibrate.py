@@ -16,7 +16,7 @@ class Method(StrEnum):
     fixed = "fixed"
 
 
-_SPARSITY, _CHUNKING = "With --length", "With --chunking"
+_SPARSITY = "With --length"
 
 
 def calibrate(
@@ -33,7 +33,7 @@ def calibrate(
     ] = None,
     text: Annotated[
         list[Path] | None,
-        typer.Option("--text", help=f"{_SPARSITY}: files of the kind it will read; or made-up prose."),
+        typer.Option("--text", help="Files of the kind it will read; or made-up prose, with --chunking random tokens."),
     ] = None,
     method: Annotated[
         Method | None,
@@ -74,18 +74,19 @@ def calibrate(
     with errors():
         if (length is None) is not chunking:
             raise typer.BadParameter("say what to measure: --length TOKENS for sparsity, or --chunking for steps.")
+        from . import bars, calibration_view
+
+        prose = calibration_view.read(text) if text else None
         if length is None:
             from .calibrate_chunking import calibrate_chunking
 
             calibrate_chunking(
-                model, tokens=tokens, gpus=gpus, chunk=chunk, tp=tp, pp=pp, fp8_weights=fp8_weights, fp8_kv=fp8_kv,
-                sparse=sparse, extra=tuple(context.args),
+                model, prose, tokens=tokens, gpus=gpus, chunk=chunk, tp=tp, pp=pp, fp8_weights=fp8_weights,
+                fp8_kv=fp8_kv, sparse=sparse, extra=tuple(context.args),
             )  # fmt: skip
             return
         from ..serving.calibration import calibrate as find
-        from . import bars, calibration_view
 
-        prose = calibration_view.read(text) if text else None
         begin = None if method is None else method.value
         with bars.Preparing() as show:
             found = find(

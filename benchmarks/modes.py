@@ -1,16 +1,18 @@
 """What each way of attending costs and gains in answers: RoPE, DCA, sparse DCA, and DCA with each temperature.
 
-    python benchmarks/modes.py [--longest N] [--minutes N] [--show]
+    python benchmarks/modes.py [--longest N] [--minutes N] [--haystack TASK:SEED …] [--show]
 
 The default model, trained on 8,192 tokens, reads texts full of facts and is asked for them at 4K to 32K tokens: whether
 greedy decoding would give the answer, and how likely the right answer is to it. Every mode is asked the same, so modes
 are compared question by question. A row is kept in benchmarks/results/modes.jsonl as soon as it is there: the script
-can be interrupted, and goes on where it was.
+can be interrupted, and goes on where it was. Two of them, each with a core and haystacks of its own, get more done than
+one with both cores.
 """
 
 import argparse
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -44,20 +46,22 @@ ORDER = (
 LIMITS = {"vt": ("dca",)}
 """Tasks that are beyond the model at its own window are asked there only."""
 FEWER = {"prompt": ("niah_multikey_1", "kv")}
-"""A mode that has to read each length from its beginning is asked less."""
+"""A mode that has to read each length from its beginning is asked of some tasks only."""
+UP_TO = {"prompt": 16384, "rope": 24576}
+"""Modes that are asked no longer prompts: for that reason, or because they answer nothing any more."""
 
 
 class Experiment:
     """The model, and the rows so far."""
 
-    def __init__(self, longest: int, minutes: float) -> None:
-        self.longest, self.until = longest, time.monotonic() + 60 * minutes
+    def __init__(self, longest: int, minutes: float, order: Sequence[tuple[str, int]]) -> None:
+        self.longest, self.until, self.order = longest, time.monotonic() + 60 * minutes, order
         self.model, self.encode = load()
         self.rows = rows()
 
     def run(self) -> None:
         """Whatever is missing, one haystack after another: all modes begin with what was read of it densely."""
-        for task, seed in ORDER:
+        for task, seed in self.order:
             wanted = {mode: self.missing(task, seed, mode) for mode in MODES}
             if not any(wanted.values()):
                 continue
@@ -76,7 +80,7 @@ class Experiment:
     def missing(self, task: str, seed: int, mode: str) -> list[int]:
         """Lengths where this mode can differ from DCA, and of which there is no row."""
         same = 0 if mode == "dca" else WINDOW - 1 if mode == "rope" else WINDOW
-        longest = WINDOW if task in LIMITS else self.longest
+        longest = WINDOW if task in LIMITS else min(self.longest, UP_TO.get(mode, self.longest))
         if mode not in LIMITS.get(task, MODES) or task not in FEWER.get(mode, haystacks.MAKERS):
             return []
         return [
@@ -192,10 +196,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--longest", type=int, default=max(modes_shown.LENGTHS), help="ask no longer prompts than this")
     parser.add_argument("--minutes", type=float, default=6000, help="begin nothing new after so many")
+    parser.add_argument(
+        "--haystack", action="append", choices=[f"{task}:{seed}" for task, seed in ORDER], help="these only; all"
+    )
     parser.add_argument("--show", action="store_true", help="only print the tables and draw the picture")
     asked = parser.parse_args()
     if not asked.show:
-        Experiment(asked.longest, asked.minutes).run()
+        order = [one for one in ORDER if not asked.haystack or "{}:{}".format(*one) in asked.haystack]
+        Experiment(asked.longest, asked.minutes, order).run()
     modes_shown.show(rows())
 
 

@@ -2,11 +2,11 @@
 
     python benchmarks/pipeline_cpu.py              # all rows that are missing, some 15 minutes
     python benchmarks/pipeline_cpu.py --rounds 4   # two rounds more
-    python benchmarks/pipeline_cpu.py --fresh      # all of them anew
+    python benchmarks/pipeline_cpu.py --fresh      # all of them anew; with --attention sparse, those
 
 The default model, stretched by Dual Chunk Attention, reads a long prompt, dense and sparse. One engine has all ways in
 turn, and another has the whole model on one core: half of what that takes is what two stages could reach at best.
-Chunks of equal time come from a calibration of this engine, with prompts of random tokens; no size is tried on the
+Chunks of equal time come from a calibration of this engine, with other texts of the kind; no size is tried on the
 prompt. Each way must give the same answer. Rows are kept as they come.
 """
 
@@ -33,6 +33,11 @@ THRESHOLD, VERTICAL, SLASH = 2_048, 500, 700
 """Of sparse attention: one of Qwen2.5-1M's own pairs of budgets, from a length that the prompt goes beyond."""
 OURS = "equal time"
 TEXTS = ("examples/handbook.md", *(f"docs/{name}.md" for name in ("design", "library", "serving", "kernels", "cli")))
+OTHERS = (
+    "README.md",
+    *(f"docs/{name}.md" for name in ("benchmarks", "pipeline", "quality", "calibration", "qwen-agent")),
+)
+"""What is read: the prompt, and to calibrate with."""
 QUESTION = "\n\nIn one sentence, what is the text above about?"
 
 
@@ -124,11 +129,11 @@ def _dual_chunk(model: str, attention: str) -> dict[str, Any]:
     return found
 
 
-def _calibrate(engine: Any, length: int, rounds: int, tolerance: tuple[float, float]) -> dict[str, Any]:
+def _calibrate(engine: Any, text: str, length: int, rounds: int, tolerance: tuple[float, float]) -> dict[str, Any]:
     from longread.serving.vllm_plugin.measure import calibration
 
     start = time.perf_counter()
-    found = calibration(engine, DEFAULT_MODEL, length, lambda _: None, most=rounds, tolerance=tolerance)
+    found = calibration(engine, DEFAULT_MODEL, length, lambda _: None, most=rounds, tolerance=tolerance, text=text)
     return {"seconds": time.perf_counter() - start, **found.model_dump(mode="json")}
 
 
@@ -156,13 +161,17 @@ def _read(engine: Any, prompt: Sequence[int], size: int | None, pipeline: dict[s
     return {"ttft": first, "answer": answer, "steps": timed}
 
 
+def joined(names: Sequence[str]) -> str:
+    root = Path(__file__).parents[1]
+    return "\n\n".join((root / name).read_text(encoding="utf-8") for name in names)
+
+
 def the_prompt(model: Path, tokens: int) -> list[int]:
     """This project's own documents, cut to length, and a question."""
     from transformers import AutoTokenizer
 
-    root = Path(__file__).parents[1]
     tokenizer: Any = AutoTokenizer.from_pretrained(model)
-    text = tokenizer.encode("\n\n".join((root / name).read_text(encoding="utf-8") for name in TEXTS))
+    text = tokenizer.encode(joined(TEXTS))
     question = tokenizer.encode(QUESTION)
     while len(text) < tokens:
         text = text + text
@@ -176,9 +185,13 @@ class Run:
         self.asked = arguments
         self.settings = {"tokens": arguments.tokens, "most": MOST, "threshold": THRESHOLD, "budget": [VERTICAL, SLASH]}
         path = report.RESULTS / "pipeline_cpu.json"
-        found = json.loads(path.read_text()) if path.exists() and not arguments.fresh else {}
+        found = json.loads(path.read_text()) if path.exists() else {}
         if found.get("settings") != self.settings:
             found = {"settings": self.settings, "calibrations": {}, "rows": []}
+        if arguments.fresh:
+            for attention in arguments.attention:
+                found["calibrations"].pop(attention, None)
+            found["rows"] = [row for row in found["rows"] if row["attention"] not in arguments.attention]
         self.results: dict[str, Any] = found
 
     def missing(self, attention: str) -> list[tuple[int, str]]:
@@ -204,8 +217,9 @@ class Run:
         kept = self.results["calibrations"]
         if attention not in kept:
             kept[attention] = hosts["stages"].ask(
-                "calibrate", length=len(prompt), rounds=self.asked.calibrate, tolerance=self.asked.tolerance
-            )
+                "calibrate", text=joined(OTHERS), length=len(prompt), rounds=self.asked.calibrate,
+                tolerance=self.asked.tolerance,
+            )  # fmt: skip
             self.keep()
         for turn, way in missing:
             size = int(way.split()[1]) if way.startswith("fixed") else None
@@ -266,7 +280,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )  # fmt: skip
     parser.add_argument("--model", type=Path, help=f"a folder; {DEFAULT_MODEL} if not set")
     parser.add_argument("--results", type=Path, default=report.RESULTS, metavar="FOLDER", help="where they are kept")
-    parser.add_argument("--fresh", action="store_true", help="forget what was measured")
+    parser.add_argument("--fresh", action="store_true", help="forget what was measured of --attention")
     asked = parser.parse_args(arguments)
     report.RESULTS = asked.results
     run = Run(asked)

@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ def calibrate(
     model: str,
     options: Options,
     *,
+    text: str | None = None,
     tolerance: tuple[float, float] = (TYPICAL, WORST),
     on_event: Callable[[ServeEvent], None] | None = None,
 ) -> Calibration:
@@ -35,6 +37,8 @@ def calibrate(
     Prompts of `options.tokens` are read several times: so long are the prefixes that are measured.
 
     Args:
+        text: what these prompts are of, repeated if it is too short. None is random tokens, which dense attention reads
+            like any other; sparse attention leaves out more of some texts than of others.
         tolerance: relative errors of the fit, in the median and at worst, up to which it is accepted.
 
     Raises:
@@ -42,6 +46,8 @@ def calibrate(
         ServerError: it does not fit, it did not come up, or its steps follow no cost model; nothing is kept then.
     """
     report = on_event or (lambda _: None)
+    if text is not None and not text.strip():
+        raise ServerError("the text to calibrate with is empty: give one of the kind that the model will read")
     check(options)
     folder = models.obtain(model, on_event=report)
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
@@ -58,17 +64,24 @@ def calibrate(
         log.open("wb") as file,
         subprocess.Popen(
             [sys.executable, "-m", _PROGRAM, json.dumps(asked), *arguments],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=file, env=environment, text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=file, env=environment, encoding="utf-8",
         ) as process,
     ):  # fmt: skip
         try:
             report(Starting(name=model, what="starting the engine", seconds=0.0))
+            _give(process, text or "")
             measured = _watch(process, model, log, report)
         except BaseException:
             process.terminate()
             raise
     keep(measured)
     return measured
+
+
+def _give(process: Any, text: str) -> None:
+    """Write it to the program's standard input; one that ended before it read this is found by `_watch`."""
+    with suppress(BrokenPipeError), process.stdin:
+        process.stdin.write(text)
 
 
 def _watch(process: Any, model: str, log: Path, report: Callable[[ServeEvent], None]) -> Calibration:

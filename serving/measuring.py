@@ -1,8 +1,9 @@
 """How step costs are measured: which chunks are read, and what becomes of the times that workers tell. Pure Python."""
 
+import random
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import count, cycle, islice, pairwise
 from statistics import median
 
 import numpy as np
@@ -14,6 +15,8 @@ _SIZES = 6
 _RUN = 3
 """Chunks of a size in a row, so that stages mostly work on the same size at a time: see `accompanied`."""
 _COMPANY = 0.8
+_PLACES = 7
+"""Of a text, where prompts begin: as many as are read of it, the one to warm up included."""
 
 
 @dataclass
@@ -58,6 +61,19 @@ def chunk_sizes(most: int, least: int, length: int, sparse: tuple[int, int] | No
     most = max(least, min(most, largest) // least * least)
     sizes = [most >> power for power in range(_SIZES) if most >> power >= least]
     return [size for size in sizes + sizes[-2:0:-1] for _ in range(_RUN)]
+
+
+def prompts(text: Sequence[int], vocabulary: int, tokens: int) -> Iterator[list[int]]:
+    """Prompts of so many tokens: of the text, from one place of it after another, or at random if there is none.
+
+    Those of a text begin with a token of their own, so that no engine has another's keys for them.
+    """
+    for seed in count():
+        if text:
+            start = seed * len(text) // _PLACES
+            yield [seed % vocabulary, *islice(cycle(text), start, start + tokens - 1)]
+        else:
+            yield random.Random(seed).choices(range(vocabulary), k=tokens)
 
 
 def stage_steps(read: Sequence[tuple[int, int]], ranks: Sequence[Sequence[tuple[int, float, float]]]) -> list[Step]:

@@ -35,7 +35,7 @@ class Vllm:
     """
 
     def __init__(self, log: Path, **environment: str):
-        self._log = log
+        self.log = log
         with log.open("w") as file:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", str(SCRIPT)],
@@ -54,19 +54,28 @@ class Vllm:
         tokens: int = TOKENS,
         scales: tuple[float, float] | None = None,
         version: str | None = None,
+        breaks: bool = False,
         **engine: Any,
     ) -> dict[str, Any]:
         """The reply of a new engine. Each list in `prompts` is asked at once.
 
         Args:
             version: what vLLM says that it is, from now on, when the plug-in comes to it.
+            breaks: have the first pipeline stage fail in the end. "failure" is what comes of it.
 
         Raises:
             VllmError: with vLLM's traceback.
         """
         settings = {"model": str(model), "max_model_len": 2048, **engine}
         return self._reply(
-            {"engine": settings, "prompts": prompts, "max_tokens": tokens, "scales": scales, "version": version}
+            {
+                "engine": settings,
+                "prompts": prompts,
+                "max_tokens": tokens,
+                "scales": scales,
+                "version": version,
+                "breaks": breaks,
+            }
         )
 
     def schedules(self, **asked: Any) -> dict[str, Any]:
@@ -80,7 +89,7 @@ class Vllm:
         stdin.write(json.dumps(request) + "\n")
         stdin.flush()
         line = stdout.readline()
-        assert line, f"vLLM's process died: {self._log.read_text()[-3000:]}"
+        assert line, f"vLLM's process died: {self.log.read_text()[-3000:]}"
         reply = json.loads(line)
         if "error" in reply:
             raise VllmError(reply["error"])

@@ -175,6 +175,7 @@ RELIED_ON: dict[str, dict[str, tuple[str, ...]]] = {
         ),
         "GPUModelRunner.__init__": ("device", "intermediate_tensors", "max_num_tokens", "model_config"),
     },
+    "v1/worker/worker_base.py": {"WorkerWrapperBase": ("execute_model",)},
     "v1/worker/gpu_worker.py": {"AsyncIntermediateTensors": ("wait_for_comm",), "Worker": ("execute_model",)},
     "distributed/utils.py": {"get_pp_indices": ("num_hidden_layers", "pp_rank", "pp_size")},
     "engine/arg_utils.py": {"EngineArgs": ("add_cli_args", "from_cli_args")},

@@ -2,14 +2,13 @@
 
     python -m longread.serving.vllm_plugin.measure '{"name": …, "length": …, "tolerance": …}' [arguments of vllm serve]
 
-It reads prompts of random tokens in chunks that shrink and grow, another first each time, so that all sizes meet all
-stretches of a prompt, after a prefix that was written as any other; and has the workers time their steps. It prints
-lines of JSON: how far it is, and at last the calibration.
+It reads prompts in chunks that shrink and grow, another first each time, so that all sizes meet all stretches of a
+prompt, after a prefix that was written as any other; and has the workers time their steps. Prompts are of the text on
+standard input; if there is none, of random tokens. It prints lines of JSON: how far it is, and at last the calibration.
 """
 
 import json
 import os
-import random
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -24,7 +23,7 @@ from vllm.v1.engine.llm_engine import LLMEngine
 
 from ..costs import TYPICAL, WORST, CostModel, Pipeline, Sample
 from ..errors import LongreadError
-from ..measuring import Step, Turns, accompanied, chunk_sizes, samples, stage_steps, transfer
+from ..measuring import Step, Turns, accompanied, chunk_sizes, prompts, samples, stage_steps, transfer
 from ..step_costs import Calibration
 from .engine import engine_of, limits_of, sparse_from
 from .names import SCHEDULERS, STAGE
@@ -37,14 +36,12 @@ _SECONDS = 120.0
 """After this long, those that are needed are enough."""
 
 
-def read(engine: Any, sizes: Sequence[int], tokens: int, seed: int) -> list[list[Step]]:
-    """Read a prompt of random tokens in chunks of these sizes by turns. -> the steps of each stage"""
+def read(engine: Any, sizes: Sequence[int], prompt: Sequence[int]) -> list[list[Step]]:
+    """Read a prompt in chunks of these sizes by turns. -> the steps of each stage"""
     turns = Turns(sizes)
     engine.engine_core.engine_core.scheduler.chunks = turns
-    vocabulary = engine.vllm_config.model_config.get_vocab_size()
-    prompt = random.Random(seed).choices(range(vocabulary), k=tokens)
     sampling = SamplingParams(temperature=0, max_tokens=1, ignore_eos=True, detokenize=False)
-    engine.add_request(f"{seed}", {"prompt_token_ids": prompt}, sampling)
+    engine.add_request("prompt", {"prompt_token_ids": list(prompt)}, sampling)
     while engine.has_unfinished_requests():
         engine.step()
     return steps(engine, turns.read)
@@ -66,14 +63,20 @@ def main() -> None:
         print(json.dumps(values), file=lines, flush=True)
 
     try:
-        found = measured(asked["name"], asked["length"], asked["tolerance"], sys.argv[2:], tell)
+        found = measured(asked["name"], asked["length"], asked["tolerance"], sys.argv[2:], tell, text=sys.stdin.read())
         tell(calibration=found.model_dump(mode="json"))
     except LongreadError as error:
         tell(error=str(error))
 
 
 def measured(
-    name: str, length: int, tolerance: tuple[float, float], arguments: Sequence[str], tell: Callable[..., None]
+    name: str,
+    length: int,
+    tolerance: tuple[float, float],
+    arguments: Sequence[str],
+    tell: Callable[..., None],
+    *,
+    text: str = "",
 ) -> Calibration:
     """Start an engine with these arguments of `vllm serve`, and measure it.
 
@@ -91,7 +94,7 @@ def measured(
         tell(round=rounds, tokens=length, seconds=time.monotonic() - began)
 
     try:
-        return calibration(engine, name, length, read_again, tolerance=tolerance)
+        return calibration(engine, name, length, read_again, tolerance=tolerance, text=text)
     finally:
         engine.engine_core.shutdown()
 
@@ -104,11 +107,13 @@ def calibration(
     *,
     most: int = _ROUNDS,
     tolerance: tuple[float, float] = (TYPICAL, WORST),
+    text: str = "",
 ) -> Calibration:
     """Measure an engine that runs in this process, with prompts of so many tokens, read `most` times at most.
 
     Args:
         tolerance: errors of the fit, in the median and at worst, up to which it is accepted.
+        text: what the prompts are of, repeated if it is too short; random tokens if it is empty.
 
     Raises:
         PoorFit: the steps follow no cost model.
@@ -119,13 +124,15 @@ def calibration(
     sizes = chunk_sizes(most_tokens, least, length, sparse)
     engine.collective_rpc("longread_start_clock")
     each = sorted(set(sizes))
-    read(engine, each, min(length, sum(each)), seed=0)  # to warm up
+    written = engine.get_tokenizer().encode(text, add_special_tokens=False) if text else []
+    prompt = prompts(written, config.model_config.get_vocab_size(), length)
+    read(engine, each, next(prompt)[: sum(each)])  # to warm up
     rounds: list[list[list[Step]]] = []
     stages: list[list[Sample]] = []
     start, fewest = time.monotonic(), 0
     while len(rounds) < most and fewest < (_ENOUGH if time.monotonic() - start < _SECONDS else _LEAST):
         turned = len(rounds) * _TURN % len(sizes)
-        rounds.append(read(engine, sizes[turned:] + sizes[:turned], length, seed=1 + len(rounds)))
+        rounds.append(read(engine, sizes[turned:] + sizes[:turned], next(prompt)))
         timed = map(accompanied, rounds) if current_platform.is_cpu() else rounds
         stages = [samples(chain(*one), sparse, least) for one in zip(*timed, strict=True)]
         fewest = min(sum(one.sparse is regime for one in stages[0]) for regime in {False, sparse is not None})

@@ -1,17 +1,23 @@
-"""Of a worker that runs one pipeline stage: its clock, room for what the stage before it sends, and its end.
+"""Of a worker of one pipeline stage: its clock, room for what the stage before it sends, its errors and its end.
 
 vLLM mixes the class into its workers, and imports this module there alone.
 """
 
 import functools
+import os
 import time
 from typing import Any
 
 import torch
+from vllm.distributed.parallel_state import get_pp_group, get_tensor_model_parallel_rank
+from vllm.logger import init_logger
 from vllm.v1.worker.gpu_model_runner import GPUModelRunner
+from vllm.v1.worker.worker_base import WorkerWrapperBase
 
+from .names import LOGGER
 from .orphan import end_with_parent
 
+_execute = WorkerWrapperBase.execute_model
 _gather = GPUModelRunner.sync_and_gather_intermediate_tensors
 
 
@@ -28,7 +34,25 @@ def _with_room(self: Any, num_tokens: int, intermediate_tensors: Any, sync_self:
     return _gather(self, num_tokens, intermediate_tensors, sync_self)
 
 
+@functools.wraps(_execute)
+def _or_end(self: Any, *args: Any, **kwargs: Any) -> Any:
+    """End this process with an error that vLLM does not hear of, so that the engine ends, too.
+
+    It listens to the first rank of the last stage, and that one would wait for this one for ever.
+    """
+    try:
+        return _execute(self, *args, **kwargs)
+    except Exception:
+        if get_pp_group().is_last_rank and get_tensor_model_parallel_rank() == 0:
+            raise
+        init_logger(LOGGER).exception(
+            "a step failed in pipeline stage %d; its worker ends", get_pp_group().rank_in_group
+        )
+        os._exit(1)
+
+
 GPUModelRunner.sync_and_gather_intermediate_tensors = _with_room
+WorkerWrapperBase.execute_model = _or_end
 end_with_parent()
 
 

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from longread.serving.command import Chunking, engine_arguments, engine_environm
 from longread.serving.costs import CostModel, Pipeline, Sample, Terms
 from longread.serving.errors import ServerError
 from longread.serving.launch import Options, plan_for
+from longread.serving.measuring import prompts
 from longread.serving.plan import Gpus, Unplannable, serve_arguments
 from longread.serving.shape import SHAPES
 from longread.serving.step_costs import (
@@ -215,6 +217,23 @@ def test_calibrate_must_be_told_what() -> None:
         result = CliRunner().invoke(app, ["calibrate", "smollm2-135m", *options])
         assert result.exit_code == 2
         assert "say what to measure: --length TOKENS for sparsity, or --chunking" in result.stderr
+
+
+def test_prompts_to_measure_with_are_of_the_text_and_share_no_beginning() -> None:
+    text = [*range(1000, 1070)]
+    first, *others = islice(prompts(text, 500, 100), 7)
+    assert first == [0, *text, *text[:29]]
+    assert all(len(one) == 100 and min(one[1:]) >= 1000 for one in others)
+    assert [one[:2] for one in others] == [[place, 1000 + 10 * place] for place in range(1, 7)]
+    for one in islice(prompts([], 500, 100), 2):
+        assert len(one) == 100
+        assert max(one) < 500
+    assert next(prompts([], 500, 100)) == next(prompts([], 500, 100))
+
+
+def test_a_text_of_nothing_is_refused() -> None:
+    with pytest.raises(ServerError, match="the text to calibrate with is empty: give one"):
+        calibrate_chunking.calibrate("smollm2-135m", Options(pp=2), text=" \n")
 
 
 def test_an_engine_that_does_not_start_gives_its_cause(small_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:

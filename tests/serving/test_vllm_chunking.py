@@ -34,7 +34,8 @@ def test_an_engine_is_measured_and_goes_by_it(vllm: Vllm, tiny_models: dict[str,
     options = Options(tokens=TOKENS, pp=2, chunk=MOST, sparse=False)
     events: list[ServeEvent] = []
     # A tiny model's steps are mostly noise: whatever costs come out are to be kept.
-    found = calibrate(str(folder), options, tolerance=(1e3, 1e3), on_event=events.append)
+    text = "Prompts of this text are read. " * 10_000  # more than a pipe holds
+    found = calibrate(str(folder), options, text=text, tolerance=(1e3, 1e3), on_event=events.append)
     assert (found.engine.layers, found.engine.attention, found.engine.page) == ((2, 1), "dense", PAGE)
     assert found.engine.device == cpu_name(2)
     assert find(found.engine) == found

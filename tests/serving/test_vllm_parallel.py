@@ -64,3 +64,13 @@ def test_several_processes_answer_as_one(
     wanted = expected_with_cache(model, long)
     assert_same(found[2], wanted)
     assert apart(expected(patched(folder, wrong(budgets)), long, 1), wanted) > 1e-2
+
+
+@pytest.mark.timeout(180)
+def test_an_error_in_the_first_stage_ends_the_engine(vllm: Vllm, tiny_models: dict[str, Path]) -> None:
+    """vLLM listens to the last stage, which would wait for the first one for ever."""
+    reply = vllm.ask(tiny_models["qwen2"], [], breaks=True, pipeline_parallel_size=2, distributed_executor_backend="mp")
+    assert reply["failure"] == "RuntimeError: cancelled"
+    said = vllm.log.read_text()
+    assert "a step failed in pipeline stage 0; its worker ends" in said
+    assert "RuntimeError: no memory for this step" in said

@@ -109,9 +109,37 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
         # None are seen here where the layers are in other processes.
         backends = [layer.attn_backend.get_name() for layer in layers if hasattr(layer, "attn_backend")]
         added = {name: value - counted.get(name, 0) for name, value in counters().items()}
-        return {"answers": answers, "preemptions": preemptions[0], "backends": backends, "counters": added}
+        failure = broken(engine, sampling) if request["breaks"] else ""
+        return {
+            "answers": answers,
+            "preemptions": preemptions[0],
+            "backends": backends,
+            "counters": added,
+            "failure": failure,
+        }
     finally:
         engine.llm_engine.engine_core.shutdown()
+
+
+def broken(engine: Any, sampling: Any) -> str:
+    """What an engine says whose first pipeline stage fails."""
+    engine.collective_rpc(break_first_stage)
+    try:
+        engine.generate([{"prompt_token_ids": [1000] * 50}], sampling, use_tqdm=False)
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    raise AssertionError("the first stage failed, and there was an answer")
+
+
+def break_first_stage(worker: Any) -> None:
+    """Run by each worker."""
+    from vllm.distributed.parallel_state import get_pp_group
+
+    def fails(*_: Any) -> None:
+        raise RuntimeError("no memory for this step")
+
+    if get_pp_group().is_first_rank:
+        worker.model_runner.execute_model = fails
 
 
 def counters() -> dict[str, float]:
