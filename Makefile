@@ -1,5 +1,6 @@
 # make chat   ask a question of a PDF, on this machine, with nothing else installed
 # make test   lint, type-check and test everything that does not need a GPU
+# make coverage   the same tests, measured, which takes half as long again
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -32,7 +33,7 @@ chat: $(VENV)/.embedded
 test: lint
 	$(BIN)/python -m pytest -n $(WORKERS) --durations=15
 
-coverage: $(VENV)/.dev  # the same tests, which take half as long again when they are measured
+coverage: $(VENV)/.dev
 	$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report=term
 
 lint: $(VENV)/.dev

@@ -33,7 +33,10 @@ def calibrate(
     ] = None,
     text: Annotated[
         list[Path] | None,
-        typer.Option("--text", help="Files of the kind it will read; or made-up prose, with --chunking random tokens."),
+        typer.Option(
+            "--text",
+            help="Files of the kind it will read. Without: made-up prose, or with --chunking tokens at random.",
+        ),
     ] = None,
     method: Annotated[
         Method | None,

@@ -77,9 +77,13 @@ def show_calibration(found: "Calibration") -> None:
     steps = sum(map(len, found.samples))
     longest = max(one.prefix + one.chunk for stage in found.samples for one in stage)
     terminal.note(
-        f"From {steps} steps on {found.engine.device}, in prompts of up to {longest:,} tokens; "
-        "agent serve and agent plan go by it from now on."
+        f"From {steps} steps on {found.engine.device}, in prompts of up to {longest:,} tokens"
+        f"{'' if found.text else ' at random'}; agent serve and agent plan go by it from now on."
     )
+    if not found.text and any(stage.sparse for stage in found.pipeline.stages):
+        terminal.note(
+            "Sparse attention leaves out more of random tokens than of text: --text FILE measures it on yours."
+        )
 
 
 def show_served(found: "Served") -> None:

@@ -5,8 +5,10 @@
 The default model, trained on 8,192 tokens, reads texts full of facts and is asked for them at 4K to 32K tokens: whether
 greedy decoding would give the answer, and how likely the right answer is to it. Every mode is asked the same, so modes
 are compared question by question. A row is kept in benchmarks/results/modes.jsonl as soon as it is there: the script
-can be interrupted, and goes on where it was. Two of them, each with a core and haystacks of its own, get more done than
-one with both cores.
+can be interrupted, and goes on where it was. Several may run, each with haystacks and cores of its own:
+
+    taskset -c 0 python benchmarks/modes.py --haystack niah_multikey_1:1
+    taskset -c 1 python benchmarks/modes.py --haystack kv:1
 """
 
 import argparse
@@ -197,14 +199,18 @@ def main() -> None:
     parser.add_argument("--longest", type=int, default=max(modes_shown.LENGTHS), help="ask no longer prompts than this")
     parser.add_argument("--minutes", type=float, default=6000, help="begin nothing new after so many")
     parser.add_argument(
-        "--haystack", action="append", choices=[f"{task}:{seed}" for task, seed in ORDER], help="these only; all"
+        "--haystack",
+        action="append",
+        choices=[f"{task}:{seed}" for task, seed in ORDER],
+        help="only these; all if not given",
     )
     parser.add_argument("--show", action="store_true", help="only print the tables and draw the picture")
     asked = parser.parse_args()
     if not asked.show:
         order = [one for one in ORDER if not asked.haystack or "{}:{}".format(*one) in asked.haystack]
         Experiment(asked.longest, asked.minutes, order).run()
-    modes_shown.show(rows())
+    if not asked.haystack:
+        modes_shown.show(rows())
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from typing import Any
 
 import report
 from pipeline_costs import ENGINE, TENSOR_PARALLEL, allowed, pipeline, split
+from pipeline_cpu import calibrated
 from pipeline_events import Arrival, Run, Stages, simulate
 from pipeline_rules import Atom, SGLang, fixed_rule
 
@@ -226,13 +227,13 @@ def validate() -> None:
     measured = [row for row in kept["rows"] if row["way"] != "one core"]
     for attention, way in dict.fromkeys((row["attention"], row["way"]) for row in measured):
         same = [row for row in measured if (row["attention"], row["way"]) == (attention, way)]
-        calibrated = Pipeline.model_validate(kept["calibrations"][attention]["pipeline"])
+        costs = Pipeline.model_validate(kept["calibrations"][calibrated(attention, way)]["pipeline"])
         real, expected, replayed = median(row["ttft"] for row in same), [], []
         for row in same:
             chunks, tokens = [step[1] for step in row["steps"]], sum(step[1] for step in row["steps"])
-            columns = range(2, 2 + len(calibrated.stages))
+            columns = range(2, 2 + len(costs.stages))
             times = [_Measured({(step[0], step[1]): step[column] for step in row["steps"]}) for column in columns]
-            for stages, found in ((calibrated, expected), (_Steps(times, Transfer()), replayed)):
+            for stages, found in ((costs, expected), (_Steps(times, Transfer()), replayed)):
                 found.append(simulate(stages, _Listed(chunks), [Arrival(tokens)]).seconds)
         error = median(expected) / real - 1
         off.append(abs(error))

@@ -3,6 +3,7 @@
     python benchmarks/pipeline_cpu.py              # all rows that are missing, some 15 minutes
     python benchmarks/pipeline_cpu.py --rounds 4   # two rounds more
     python benchmarks/pipeline_cpu.py --fresh      # all of them anew; with --attention sparse, those
+    python benchmarks/pipeline_cpu.py --random     # and chunks of equal time from a calibration on random tokens
 
 The default model, stretched by Dual Chunk Attention, reads a long prompt, dense and sparse. One engine has all ways in
 turn, and another has the whole model on one core: half of what that takes is what two stages could reach at best.
@@ -31,7 +32,7 @@ WINDOW, CHUNK, LOCAL, ANSWER = 16_384, 8_192, 1_024, 8
 MOST = 2_048
 THRESHOLD, VERTICAL, SLASH = 2_048, 500, 700
 """Of sparse attention: one of Qwen2.5-1M's own pairs of budgets, from a length that the prompt goes beyond."""
-OURS = "equal time"
+OURS, RANDOM = "equal time", "equal time, from random tokens"
 TEXTS = ("examples/handbook.md", *(f"docs/{name}.md" for name in ("design", "library", "serving", "kernels", "cli")))
 OTHERS = (
     "README.md",
@@ -178,6 +179,11 @@ def the_prompt(model: Path, tokens: int) -> list[int]:
     return [*text[: tokens - len(question)], *question]
 
 
+def calibrated(attention: str, way: str) -> str:
+    """The name of the calibration that a way goes by, or is compared with."""
+    return f"{attention}, random tokens" if way == RANDOM else attention
+
+
 class Run:
     """What is measured, kept as it comes."""
 
@@ -190,13 +196,15 @@ class Run:
             found = {"settings": self.settings, "calibrations": {}, "rows": []}
         if arguments.fresh:
             for attention in arguments.attention:
-                found["calibrations"].pop(attention, None)
+                for way in (OURS, RANDOM):
+                    found["calibrations"].pop(calibrated(attention, way), None)
             found["rows"] = [row for row in found["rows"] if row["attention"] not in arguments.attention]
         self.results: dict[str, Any] = found
 
     def missing(self, attention: str) -> list[tuple[int, str]]:
         """(round, way) that are to be measured still, in an order that no way has for itself."""
-        ways = [*(f"fixed {size}" for size in self.asked.sizes), OURS, *(["one core"] * self.asked.single)]
+        ways = [*(f"fixed {size}" for size in self.asked.sizes), OURS, *([RANDOM] * self.asked.random)]
+        ways += ["one core"] * self.asked.single
         there = {(row["attention"], row["round"], row["way"]) for row in self.results["rows"]}
         every = [
             (turn, ways[(index + turn) % len(ways)]) for turn in range(self.asked.rounds) for index in range(len(ways))
@@ -215,18 +223,20 @@ class Run:
         for host in hosts.values():  # to warm up
             host.ask("read", prompt=prompt[: MOST + 512], size=512, pipeline=None)
         kept = self.results["calibrations"]
-        if attention not in kept:
-            kept[attention] = hosts["stages"].ask(
-                "calibrate", text=joined(OTHERS), length=len(prompt), rounds=self.asked.calibrate,
-                tolerance=self.asked.tolerance,
-            )  # fmt: skip
-            self.keep()
+        for way in (OURS, *([RANDOM] * self.asked.random)):
+            name = calibrated(attention, way)
+            if name not in kept:
+                kept[name] = hosts["stages"].ask(
+                    "calibrate", text="" if way == RANDOM else joined(OTHERS), length=len(prompt),
+                    rounds=self.asked.calibrate, tolerance=self.asked.tolerance,
+                )  # fmt: skip
+                self.keep()
         for turn, way in missing:
             size = int(way.split()[1]) if way.startswith("fixed") else None
             if way == "one core":
                 size = self.asked.one_core
             host = hosts["one core" if way == "one core" else "stages"]
-            found = host.ask("read", prompt=prompt, size=size, pipeline=kept[attention]["pipeline"])
+            found = host.ask("read", prompt=prompt, size=size, pipeline=kept[calibrated(attention, way)]["pipeline"])
             self.results["rows"].append({"attention": attention, "way": way, "round": turn, **found})
             print(f"{attention}, round {turn + 1}, {way}: {found['ttft']:.2f} s", flush=True)
             self.keep()
@@ -270,6 +280,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--tokens", type=int, default=6_144)
     parser.add_argument("--sizes", type=int, nargs="+", default=[256, 512, 1024, 2048])
     parser.add_argument("--one-core", type=int, default=512, metavar="SIZE", help="chunks of the engine on one core")
+    parser.add_argument("--random", action="store_true", help="also go by a calibration on random tokens")
     parser.add_argument("--no-single", dest="single", action="store_false", help="leave the engine on one core out")
     parser.add_argument("--attention", nargs="+", choices=("dense", "sparse"), default=["dense", "sparse"])
     parser.add_argument("--rounds", type=int, default=2)

@@ -64,7 +64,8 @@ def calibrate(
         log.open("wb") as file,
         subprocess.Popen(
             [sys.executable, "-m", _PROGRAM, json.dumps(asked), *arguments],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=file, env=environment, encoding="utf-8",
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=file, env=environment,
+            encoding="utf-8", errors="replace",
         ) as process,
     ):  # fmt: skip
         try:

@@ -72,6 +72,7 @@ class Calibration(BaseModel):
     Args:
         name: of the model, for people.
         samples: of each stage.
+        text: of how many tokens of text the prompts were made; 0 if they were random tokens.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -80,6 +81,7 @@ class Calibration(BaseModel):
     name: str
     pipeline: Pipeline
     samples: tuple[tuple[Sample, ...], ...]
+    text: int = 0
 
     def of(self, layers: Sequence[int]) -> Pipeline:
         """The costs of another number of stages, or other shares of the layers.

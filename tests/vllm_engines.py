@@ -54,14 +54,15 @@ class Vllm:
         tokens: int = TOKENS,
         scales: tuple[float, float] | None = None,
         version: str | None = None,
-        breaks: bool = False,
+        breaks: tuple[int, int, str] | None = None,
         **engine: Any,
     ) -> dict[str, Any]:
         """The reply of a new engine. Each list in `prompts` is asked at once.
 
         Args:
             version: what vLLM says that it is, from now on, when the plug-in comes to it.
-            breaks: have the first pipeline stage fail in the end. "failure" is what comes of it.
+            breaks: the stage, the rank in it and the method of a worker that is to fail in the end. "failure" is what
+                comes of it.
 
         Raises:
             VllmError: with vLLM's traceback.

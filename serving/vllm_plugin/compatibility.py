@@ -175,11 +175,26 @@ RELIED_ON: dict[str, dict[str, tuple[str, ...]]] = {
         ),
         "GPUModelRunner.__init__": ("device", "intermediate_tensors", "max_num_tokens", "model_config"),
     },
-    "v1/worker/worker_base.py": {"WorkerWrapperBase": ("execute_model",)},
-    "v1/worker/gpu_worker.py": {"AsyncIntermediateTensors": ("wait_for_comm",), "Worker": ("execute_model",)},
+    "v1/worker/worker_base.py": {
+        "WorkerWrapperBase.__init__": ("vllm_config", "worker"),
+        "WorkerWrapperBase.execute_model": ("scheduler_output",),
+    },
+    "v1/worker/gpu_worker.py": {
+        "AsyncIntermediateTensors": ("wait_for_comm",),
+        "Worker": ("execute_model", "sample_tokens"),
+    },
     "distributed/utils.py": {"get_pp_indices": ("num_hidden_layers", "pp_rank", "pp_size")},
     "engine/arg_utils.py": {"EngineArgs": ("add_cli_args", "from_cli_args")},
-    "v1/engine/llm_engine.py": {"LLMEngine": ("add_request", "collective_rpc", "from_engine_args", "step")},
+    "v1/engine/llm_engine.py": {
+        "LLMEngine": (
+            "add_request",
+            "collective_rpc",
+            "from_engine_args",
+            "get_tokenizer",
+            "has_unfinished_requests",
+            "step",
+        )
+    },
     "v1/engine/core.py": {"EngineCore.__init__": ("get_scheduler_cls", "scheduler")},
     "v1/engine/core_client.py": {"InprocClient.__init__": ("engine_core",)},
     "utils/argparse_utils.py": {"FlexibleArgumentParser": ()},

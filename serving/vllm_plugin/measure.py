@@ -30,10 +30,22 @@ from .names import SCHEDULERS, STAGE
 
 _ENOUGH, _LEAST, _ROUNDS = 24, 8, 6
 """Steps of each regime that are wanted, and those that are needed; prompts that are read for them at most."""
+_CHARACTERS = 8
+"""Of a token, at most: more of a long text need not be encoded."""
 _TURN = 7
 """By how many chunks the order of one prompt is shifted against the one before."""
 _SECONDS = 120.0
 """After this long, those that are needed are enough."""
+
+
+def tokens_of(engine: Any, text: str, length: int) -> list[int]:
+    """As many tokens of a text as prompts of this length may be made of; none if it is empty."""
+    if not text:
+        return []
+    found = engine.get_tokenizer().encode(text[: length * _ROUNDS * _CHARACTERS], add_special_tokens=False)
+    if not found:
+        raise LongreadError("the model's tokenizer makes nothing of the text to calibrate with: give another")
+    return found
 
 
 def read(engine: Any, sizes: Sequence[int], prompt: Sequence[int]) -> list[list[Step]]:
@@ -63,7 +75,14 @@ def main() -> None:
         print(json.dumps(values), file=lines, flush=True)
 
     try:
-        found = measured(asked["name"], asked["length"], asked["tolerance"], sys.argv[2:], tell, text=sys.stdin.read())
+        found = measured(
+            asked["name"],
+            asked["length"],
+            asked["tolerance"],
+            sys.argv[2:],
+            tell,
+            text=sys.stdin.buffer.read().decode(),
+        )
         tell(calibration=found.model_dump(mode="json"))
     except LongreadError as error:
         tell(error=str(error))
@@ -124,7 +143,7 @@ def calibration(
     sizes = chunk_sizes(most_tokens, least, length, sparse)
     engine.collective_rpc("longread_start_clock")
     each = sorted(set(sizes))
-    written = engine.get_tokenizer().encode(text, add_special_tokens=False) if text else []
+    written = tokens_of(engine, text, length)
     prompt = prompts(written, config.model_config.get_vocab_size(), length)
     read(engine, each, next(prompt)[: sum(each)])  # to warm up
     rounds: list[list[list[Step]]] = []
@@ -144,7 +163,11 @@ def calibration(
     ]
     pipeline = Pipeline(stages=tuple(fitted), transfer=transfer(rounds))
     return Calibration(
-        engine=engine_of(config), name=name, pipeline=pipeline, samples=tuple(tuple(one) for one in stages)
+        engine=engine_of(config),
+        name=name,
+        pipeline=pipeline,
+        samples=tuple(tuple(one) for one in stages),
+        text=len(written),
     )
 
 

@@ -6,6 +6,7 @@ vLLM mixes the class into its workers, and imports this module there alone.
 import functools
 import os
 import time
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -17,7 +18,6 @@ from vllm.v1.worker.worker_base import WorkerWrapperBase
 from .names import LOGGER
 from .orphan import end_with_parent
 
-_execute = WorkerWrapperBase.execute_model
 _gather = GPUModelRunner.sync_and_gather_intermediate_tensors
 
 
@@ -34,25 +34,36 @@ def _with_room(self: Any, num_tokens: int, intermediate_tensors: Any, sync_self:
     return _gather(self, num_tokens, intermediate_tensors, sync_self)
 
 
-@functools.wraps(_execute)
-def _or_end(self: Any, *args: Any, **kwargs: Any) -> Any:
-    """End this process with an error that vLLM does not hear of, so that the engine ends, too.
+def _or_end(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Have a worker end with an error that vLLM would not hear of, so that the engine ends, too.
 
-    It listens to the first rank of the last stage, and that one would wait for this one for ever.
+    Of a step it hears the first rank of the last stage alone, and that one would wait for the others until
+    VLLM_EXECUTE_MODEL_TIMEOUT_SECONDS are over. With a K/V connector it hears them all.
     """
-    try:
-        return _execute(self, *args, **kwargs)
-    except Exception:
-        if get_pp_group().is_last_rank and get_tensor_model_parallel_rank() == 0:
-            raise
-        init_logger(LOGGER).exception(
-            "a step failed in pipeline stage %d; its worker ends", get_pp_group().rank_in_group
-        )
-        os._exit(1)
+
+    @functools.wraps(method)
+    def step(self: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return method(self, *args, **kwargs)
+        except Exception:
+            heard = get_pp_group().is_last_rank and get_tensor_model_parallel_rank() == 0
+            if heard or self.vllm_config.kv_transfer_config is not None:
+                raise
+            stage = get_pp_group().rank_in_group
+            init_logger(LOGGER).exception("a step failed in pipeline stage %d; its worker ends", stage)
+            os._exit(1)
+
+    return step
+
+
+def _sample_tokens(self: Any, grammar_output: Any) -> Any:
+    return self.worker.sample_tokens(grammar_output)
 
 
 GPUModelRunner.sync_and_gather_intermediate_tensors = _with_room
-WorkerWrapperBase.execute_model = _or_end
+_wrapper: Any = WorkerWrapperBase
+_wrapper.execute_model = _or_end(_wrapper.execute_model)
+_wrapper.sample_tokens = _or_end(_sample_tokens)
 end_with_parent()
 
 

@@ -239,7 +239,25 @@ def test_a_text_of_nothing_is_refused() -> None:
 def test_an_engine_that_does_not_start_gives_its_cause(small_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(calibrate_chunking, "_PROGRAM", "longread.serving.no_such_program")
     with pytest.raises(ServerError, match=r"^the engine of .* ended \(exit code 1\): .*no_such_program.* Its log: "):
-        calibrate_chunking.calibrate(str(small_model), Options(tokens=2048, pp=2))
+        # The text is more than a pipe holds, and nobody reads it.
+        calibrate_chunking.calibrate(str(small_model), Options(tokens=2048, pp=2), text="é漢" * 100_000)
+
+
+def test_the_program_gets_the_text_of_the_files(
+    small_model: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Whatever the locale's encoding is."""
+    monkeypatch.setattr(calibrate_chunking, "_PROGRAM", "says_what_it_reads")
+    (tmp_path / "says_what_it_reads.py").write_text(
+        "import json, sys\nprint(json.dumps({'error': f'read {sys.stdin.buffer.read().decode()!r}'}))\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("PYTHONIOENCODING", "latin-1")
+    (tmp_path / "one.txt").write_text("Tromsø, 漢.", encoding="utf-8")
+    options = ["--chunking", "--pp", "2", "--tokens", "2048", "--text", str(tmp_path / "one.txt")]
+    result = CliRunner().invoke(app, ["calibrate", str(small_model), *options])
+    assert result.exit_code == 1
+    assert "read 'Tromsø, 漢.'" in " ".join(result.stderr.split())
 
 
 def test_a_length_that_does_not_fit_is_refused_before_anything_starts(

@@ -39,6 +39,7 @@ def test_an_engine_is_measured_and_goes_by_it(vllm: Vllm, tiny_models: dict[str,
     assert (found.engine.layers, found.engine.attention, found.engine.page) == ((2, 1), "dense", PAGE)
     assert found.engine.device == cpu_name(2)
     assert find(found.engine) == found
+    assert found.text > 2 * TOKENS
     said = [event.what for event in events if isinstance(event, Starting)]
     assert said[0] == "starting the engine"
     assert "has read 2,303 tokens 2 times" in said

@@ -67,10 +67,19 @@ def test_several_processes_answer_as_one(
 
 
 @pytest.mark.timeout(180)
-def test_an_error_in_the_first_stage_ends_the_engine(vllm: Vllm, tiny_models: dict[str, Path]) -> None:
-    """vLLM listens to the last stage, which would wait for the first one for ever."""
-    reply = vllm.ask(tiny_models["qwen2"], [], breaks=True, pipeline_parallel_size=2, distributed_executor_backend="mp")
+@pytest.mark.parametrize(
+    ("where", "engine"),
+    [((0, 0, "execute_model"), {}), ((1, 1, "sample_tokens"), {"tensor_parallel_size": 2})],
+    ids=["first stage", "second rank"],
+)
+def test_an_error_that_vllm_would_not_hear_of_ends_the_engine(
+    vllm: Vllm, tiny_models: dict[str, Path], tmp_path: Path, where: tuple[int, int, str], engine: dict[str, Any]
+) -> None:
+    """vLLM listens to the first rank of the last stage, which would wait for the others for five minutes."""
+    folder = checkpoint(tiny_models["qwen2"], tmp_path / "model", dual_chunk_attention_config=DCA)
+    said = len(vllm.log.read_text())
+    reply = vllm.ask(folder, [], breaks=where, pipeline_parallel_size=2, distributed_executor_backend="mp", **engine)
     assert reply["failure"] == "RuntimeError: cancelled"
-    said = vllm.log.read_text()
-    assert "a step failed in pipeline stage 0; its worker ends" in said
-    assert "RuntimeError: no memory for this step" in said
+    log = vllm.log.read_text()[said:]
+    assert f"a step failed in pipeline stage {where[0]}; its worker ends" in log
+    assert "RuntimeError: no memory for this step" in log

@@ -13,15 +13,17 @@ def test_chunks_of_equal_time_answer_as_chunks_of_one_size(tiny_models: dict[str
     """Costs are measured, and corrected while a prompt is read by them; what has been done is not done again."""
     command = [
         sys.executable, str(SCRIPT), "--model", str(tiny_models["qwen2"]), "--results", str(tmp_path),
-        "--tokens", str(TOKENS), "--sizes", "256", "--attention", "dense", "--no-single", "--rounds", "1",
+        "--tokens", str(TOKENS), "--sizes", "256", "--attention", "dense", "--random", "--no-single", "--rounds", "1",
         "--calibrate", "1", "--tolerance", "1e3", "1e3",
     ]  # fmt: skip
     ran = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     found = json.loads((tmp_path / "pipeline_cpu.json").read_text())
     assert found["calibrations"]["dense"]["engine"]["layers"] == [2, 1]
+    assert found["calibrations"]["dense"]["text"] > TOKENS
+    assert found["calibrations"]["dense, random tokens"]["text"] == 0
     rows = {row["way"]: row for row in found["rows"]}
-    assert rows.keys() == {"fixed 256", "equal time"}
+    assert rows.keys() == {"fixed 256", "equal time", "equal time, from random tokens"}
     assert rows["equal time"]["answer"] == rows["fixed 256"]["answer"]
     assert len(set(rows["fixed 256"]["answer"])) > 1
     for row in rows.values():

@@ -109,7 +109,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
         # None are seen here where the layers are in other processes.
         backends = [layer.attn_backend.get_name() for layer in layers if hasattr(layer, "attn_backend")]
         added = {name: value - counted.get(name, 0) for name, value in counters().items()}
-        failure = broken(engine, sampling) if request["breaks"] else ""
+        failure = broken(engine, sampling, request["breaks"]) if request["breaks"] else ""
         return {
             "answers": answers,
             "preemptions": preemptions[0],
@@ -121,25 +121,25 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
         engine.llm_engine.engine_core.shutdown()
 
 
-def broken(engine: Any, sampling: Any) -> str:
-    """What an engine says whose first pipeline stage fails."""
-    engine.collective_rpc(break_first_stage)
+def broken(engine: Any, sampling: Any, where: tuple[int, int, str]) -> str:
+    """What an engine says after one of its workers has failed. `where`: its stage, its rank in that, and in what."""
+    engine.collective_rpc(break_worker, args=where)
     try:
         engine.generate([{"prompt_token_ids": [1000] * 50}], sampling, use_tqdm=False)
     except Exception as error:
         return f"{type(error).__name__}: {error}"
-    raise AssertionError("the first stage failed, and there was an answer")
+    raise AssertionError("a worker failed, and there was an answer")
 
 
-def break_first_stage(worker: Any) -> None:
+def break_worker(worker: Any, stage: int, rank: int, method: str) -> None:
     """Run by each worker."""
-    from vllm.distributed.parallel_state import get_pp_group
+    from vllm.distributed.parallel_state import get_pp_group, get_tensor_model_parallel_rank
 
     def fails(*_: Any) -> None:
         raise RuntimeError("no memory for this step")
 
-    if get_pp_group().is_first_rank:
-        worker.model_runner.execute_model = fails
+    if (get_pp_group().rank_in_group, get_tensor_model_parallel_rank()) == (stage, rank):
+        setattr(worker.model_runner, method, fails)
 
 
 def counters() -> dict[str, float]:
