@@ -128,6 +128,8 @@ def window_of(config: "PretrainedConfig") -> int:
 def spec_of(config: "PretrainedConfig", window: int, name: str) -> "DCASpec":
     """How the model attends to `window` tokens: as its config says, and beyond its own window by Dual Chunk Attention.
 
+    Then with a temperature, too, though it was not trained with one: facts far back are found better (docs/quality.md).
+
     Raises:
         ModelUnusable: more than `STRETCH` times its own, or a RoPE that the kernels do not compute.
     """
@@ -144,7 +146,7 @@ def spec_of(config: "PretrainedConfig", window: int, name: str) -> "DCASpec":
         most = f", and up to {STRETCH * limit:,} by Dual Chunk Attention" if spec.chunk_size is None else ""
         raise ModelUnusable(f"a window of {window:,} tokens was asked for; {name} has {limit:,}{most}")
     chunk, local = stretch(limit)
-    return replace(spec, chunk_size=chunk, local_size=local)
+    return replace(spec, chunk_size=chunk, local_size=local, temperature="query")
 
 
 def budgets_of(folder: Path, config: "PretrainedConfig", device: str) -> "Budgets | None":

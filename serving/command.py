@@ -142,9 +142,11 @@ def overrides(model: str, shape: ModelShape, tokens: int, config: dict[str, Any]
         return ()
     if not config and entry is not None and isinstance(entry.source, str) and "-1M" in entry.source:
         return ()  # those have it in their config.json
-    dual_chunk = {"chunk_size": shape.chunk, "local_size": shape.chunk - shape.span}
-    if trained_shape(model):  # trained for it: Qwen3-2507, whose config.json leaves it out
-        dual_chunk["original_max_position_embeddings"] = window
+    dual_chunk = {
+        "chunk_size": shape.chunk,
+        "local_size": shape.chunk - shape.span,
+        "original_max_position_embeddings": window,  # from where attention has a temperature
+    }
     overrides = {"max_position_embeddings": tokens, "dual_chunk_attention_config": dual_chunk}
     return ("--hf-overrides", json.dumps(overrides))
 

@@ -114,7 +114,8 @@ class TestTaken:
         config = load_config(copy)
         own = window_of(config)
         assert spec_of(config, own, "it").chunk_size is None
-        assert spec_of(config, own + 1, "it").chunk_size == own
+        beyond = spec_of(config, own + 1, "it")
+        assert (beyond.chunk_size, beyond.trained_window, beyond.temperature) == (own, own, "query")
         assert spec_of(config, 4 * own, "it").local_size == own // 8
         for window in (4 * own + 1, 0, -1):
             with pytest.raises(ModelUnusable, match=f"has {own:,}, and up to {4 * own:,} by Dual Chunk Attention"):
