@@ -82,7 +82,7 @@ def show_calibration(found: "Calibration") -> None:
     )
     if not found.text and any(stage.sparse for stage in found.pipeline.stages):
         terminal.note(
-            "Sparse attention leaves out more of random tokens than of text: --text FILE measures it on yours."
+            "Sparse attention leaves out more of some texts than of others: --text FILE measures it on yours."
         )
 
 

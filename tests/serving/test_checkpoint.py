@@ -12,13 +12,15 @@ import pytest
 import torch
 
 from engines import edit_json, user
-from longread.kernels import Adaptive, Budgets, Sparsity
+from longread.kernels import Adaptive, Budgets, DCASpec, Sparsity
 from longread.serving import hardware
 from longread.serving.chat_tokenizer import ChatTokenizer
 from longread.serving.checkpoint import budgets_of, declared_sampling, load_config, spec_of, stop_ids, window_of
+from longread.serving.command import overrides
 from longread.serving.embedded import Engine
 from longread.serving.errors import ModelUnusable
 from longread.serving.models import Sampling
+from longread.serving.shape import ModelShape
 
 
 @pytest.fixture
@@ -120,6 +122,13 @@ class TestTaken:
         for window in (4 * own + 1, 0, -1):
             with pytest.raises(ModelUnusable, match=f"has {own:,}, and up to {4 * own:,} by Dual Chunk Attention"):
                 spec_of(config, window, "it")
+
+    def test_a_server_stretches_it_alike(self, copy: Path) -> None:
+        config = load_config(copy)
+        tokens = 2 * window_of(config)
+        given = json.loads((copy / "config.json").read_text())
+        _, changes = overrides(str(copy), ModelShape.from_config(given).stretched(tokens), tokens, given)
+        assert DCASpec.from_config({**given, **json.loads(changes)}) == spec_of(config, tokens, "it")
 
     def test_budgets_come_with_the_checkpoint(self, copy: Path) -> None:
         dual_chunk = {"chunk_size": 2048, "local_size": 128, "sparse_attention_threshold": 500}
