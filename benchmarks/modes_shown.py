@@ -111,9 +111,10 @@ def draw(rows: Rows, lengths: list[int]) -> Path:
 
     tasks = [task for task in dict.fromkeys(key[0] for key in rows) if task != "vt"]
     figure, axes = pictures.plt.subplots(
-        1, len(tasks) + 1, figsize=(3.4 * (len(tasks) + 1), 3.2), layout="constrained", squeeze=False
+        1, len(tasks) + 1, figsize=(3.4 * (len(tasks) + 1), 3.8), layout="constrained", squeeze=False
     )
     for axis, task in zip(axes[0], tasks, strict=False):
+        lowest = 0.0
         for mode, label in LABELS.items():
             means = {n: mean(values) for n in lengths if (values := _likely(rows, task, mode, n))}
             if means:
@@ -122,16 +123,22 @@ def draw(rows: Rows, lengths: list[int]) -> Path:
                     [found.value - found.low for found in means.values()],
                     [found.high - found.value for found in means.values()],
                 ]
+                if mode != "rope":  # which falls out of the picture: what is to be compared are the others
+                    lowest = min(lowest, *(found.low for found in means.values()))
                 axis.errorbar([n / WINDOW for n in means], centre, yerr=errors, marker=".", capsize=2, label=label)
+        axis.set_ylim(bottom=lowest - 0.2)
         axis.axvline(1, color="grey", linewidth=0.8, linestyle=":")
         axis.set_title(task)
         axis.set_xlabel("prompt, in windows")
     axes[0, 0].set_ylabel("log-probability of a right token")
-    axes[0, 0].legend(fontsize=7)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8)
+    others: list[float] = []
     for mode, label in LABELS.items():
         found = {n: value for n in lengths if (value := perplexity(rows, mode, n))}
+        if mode != "rope":
+            others += found.values()
         axes[0, -1].plot([n / WINDOW for n in found], list(found.values()), marker=".", label=label)
-    axes[0, -1].set_yscale("log")
+    axes[0, -1].set_ylim(0.95 * min(others, default=1), 1.1 * max(others, default=2))
     axes[0, -1].set_title("perplexity beyond the window")
     axes[0, -1].set_xlabel("prompt, in windows")
     return pictures.save(figure, "modes")
