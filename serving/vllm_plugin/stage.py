@@ -18,6 +18,7 @@ from vllm.v1.worker.worker_base import WorkerWrapperBase
 from .names import LOGGER
 from .orphan import end_with_parent
 
+logger = init_logger(LOGGER)
 _gather = GPUModelRunner.sync_and_gather_intermediate_tensors
 
 
@@ -49,8 +50,7 @@ def _or_end(method: Callable[..., Any]) -> Callable[..., Any]:
             heard = get_pp_group().is_last_rank and get_tensor_model_parallel_rank() == 0
             if heard or self.vllm_config.kv_transfer_config is not None:
                 raise
-            stage = get_pp_group().rank_in_group
-            init_logger(LOGGER).exception("a step failed in pipeline stage %d; its worker ends", stage)
+            logger.exception("a step failed in pipeline stage %d; its worker ends", get_pp_group().rank_in_group)
             os._exit(1)
 
     return step

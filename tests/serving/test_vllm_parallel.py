@@ -79,7 +79,7 @@ def test_an_error_that_vllm_would_not_hear_of_ends_the_engine(
     folder = checkpoint(tiny_models["qwen2"], tmp_path / "model", dual_chunk_attention_config=DCA)
     said = len(vllm.log.read_text())
     reply = vllm.ask(folder, [], breaks=where, pipeline_parallel_size=2, distributed_executor_backend="mp", **engine)
-    assert reply["failure"] == "RuntimeError: cancelled"
+    assert reply["failure"] in ("RuntimeError: cancelled", "RuntimeError: Executor failed.")  # whichever is seen first
     log = vllm.log.read_text()[said:]
     assert f"a step failed in pipeline stage {where[0]}; its worker ends" in log
     assert "RuntimeError: no memory for this step" in log
