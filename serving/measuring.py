@@ -15,8 +15,6 @@ _SIZES = 6
 _RUN = 3
 """Chunks of a size in a row, so that stages mostly work on the same size at a time: see `accompanied`."""
 _COMPANY = 0.8
-_PLACES = 7
-"""Of a text, where prompts begin: as many as are read of it, the one to warm up included."""
 
 
 @dataclass
@@ -63,14 +61,14 @@ def chunk_sizes(most: int, least: int, length: int, sparse: tuple[int, int] | No
     return [size for size in sizes + sizes[-2:0:-1] for _ in range(_RUN)]
 
 
-def prompts(text: Sequence[int], vocabulary: int, tokens: int) -> Iterator[list[int]]:
-    """Prompts of so many tokens: of the text, from one place of it after another, or at random if there is none.
+def prompts(text: Sequence[int], vocabulary: int, tokens: int, places: int) -> Iterator[list[int]]:
+    """Prompts of so many tokens: of the text, from so many places of it in turn, or at random if there is none.
 
     Those of a text begin with a token of their own, so that no engine has another's keys for them.
     """
     for seed in count():
         if text:
-            start = seed * len(text) // _PLACES
+            start = seed * len(text) // places
             yield [seed % vocabulary, *islice(cycle(text), start, start + tokens - 1)]
         else:
             yield random.Random(seed).choices(range(vocabulary), k=tokens)

@@ -144,8 +144,8 @@ def calibration(
     engine.collective_rpc("longread_start_clock")
     each = sorted(set(sizes))
     written = tokens_of(engine, text, length)
-    prompt = prompts(written, config.model_config.get_vocab_size(), length)
-    read(engine, each, next(prompt)[: sum(each)])  # to warm up
+    prompt = prompts(written, config.model_config.get_vocab_size(), length, 1 + _ROUNDS)  # the first to warm up
+    read(engine, each, next(prompt)[: sum(each)])
     rounds: list[list[list[Step]]] = []
     stages: list[list[Sample]] = []
     start, fewest = time.monotonic(), 0

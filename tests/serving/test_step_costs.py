@@ -221,14 +221,14 @@ def test_calibrate_must_be_told_what() -> None:
 
 def test_prompts_to_measure_with_are_of_the_text_and_share_no_beginning() -> None:
     text = [*range(1000, 1070)]
-    first, *others = islice(prompts(text, 500, 100), 7)
+    first, *others = islice(prompts(text, 500, 100, 7), 7)
     assert first == [0, *text, *text[:29]]
     assert all(len(one) == 100 and min(one[1:]) >= 1000 for one in others)
     assert [one[:2] for one in others] == [[place, 1000 + 10 * place] for place in range(1, 7)]
-    for one in islice(prompts([], 500, 100), 2):
+    for one in islice(prompts([], 500, 100, 7), 2):
         assert len(one) == 100
         assert max(one) < 500
-    assert next(prompts([], 500, 100)) == next(prompts([], 500, 100))
+    assert next(prompts([], 500, 100, 7)) == next(prompts([], 500, 100, 7))
 
 
 def test_a_text_of_nothing_is_refused() -> None:
