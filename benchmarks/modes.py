@@ -128,8 +128,9 @@ class Experiment:
             start = reader.length
             stop = min(start + CHUNK, end, SHARED if start < SHARED else end)  # the same chunks in every mode
             hidden = reader.read(haystack.tokens[start:stop])
-            loss = reader.losses(hidden[:-1], haystack.tokens[start + 1 : stop])
-            losses.append((stop, stop - start - 1, round(float(loss.double().mean()), 4)))
+            if stop - start > 1:  # of a single token, none follows in its chunk
+                loss = reader.losses(hidden[:-1], haystack.tokens[start + 1 : stop])
+                losses.append((stop, stop - start - 1, round(float(loss.double().mean()), 4)))
         return losses
 
     def spec(self, mode: str, length: int) -> DCASpec:
