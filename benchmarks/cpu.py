@@ -26,7 +26,7 @@ from longread.kernels.patching import Observation, with_cache
 LENGTHS = (8192, 16384, 32768, 65536)
 FIXED = ((300, 400), (1000, 1500))
 """(vertical, slash) of every head: vertical-slash, beyond the trained window."""
-KEEP = (0.96, 0.97)
+KEEP = (0.93, 0.95)
 """The share that every head keeps: adaptive, beyond the first chunk."""
 KEY_AT = 5000
 ROUNDS = 4

@@ -6,6 +6,10 @@ block, attend to every key, and the keys that get most of it are taken until the
 (Such a cumulative threshold is FlexPrefill's, arXiv 2502.20766, and XAttention's, arXiv 2503.16428, whose scores are
 coarser.)
 
+Whether they have it is asked of witnesses that did not choose them. A retrieval head looks at other keys from every
+query, so what its witnesses choose for themselves has their share, and little of their neighbours'. So the witnesses
+are two halves, of which each says how many of the other's best keys it takes: where queries differ, nearly all.
+
 Keys are chosen in blocks of `key_block`: one by one where they are gathered anyway, as on a CPU, or as many as a tile
 of a GPU has.
 """
@@ -18,7 +22,7 @@ from torch import Tensor
 
 from .errors import KernelError
 
-KEEP = 0.97
+KEEP = 0.95
 WITNESSES = 32
 QUERY_BLOCK = 1024
 KEY_BLOCK = 1
@@ -27,9 +31,7 @@ GPU_BLOCKS = {"witnesses": 8, "query_block": 128, "key_block": 64}
 """`Adaptive`'s options for the Triton kernel, whose tiles the blocks are. Not measured yet."""
 
 SINK = 64
-"""Keys at the beginning that are always chosen."""
-LOCAL = 64
-"""Keys before a query block that are always chosen. All of its own are, too."""
+"""Keys at the beginning that are always chosen. So are as many before a query block as it has queries, and its own."""
 
 WATCHED = 64
 """Queries of which a chunk's recall is estimated while it is used, as many as choose in vertical-slash attention."""
@@ -39,8 +41,10 @@ _DROPPED = 15
 _LEAST = (127 - 30 << 8) - 1
 """The bits that stay of 2^-30: keys of a lower share are chosen only when all are."""
 _BINS = (127 << 8) - _LEAST + 1
-_UNIT = 1 << 40
+_UNIT = 1 << 36
 """Shares are added up as integers, so that the sum is the same in any order."""
+_KEY = 1 << 38
+"""Such an integer counts keys as well, above the bits that a sum of shares, at most 1, needs."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,7 @@ class Adaptive:
 
     Args:
         keep: per query head, the share of the witnesses' attention that the chosen keys have at least; 1 keeps all.
-        witnesses: queries of a block that choose.
+        witnesses: queries of a block that choose, at least 2.
         query_block: tokens that share a choice.
         key_block: tokens that are chosen together: 1, or a power of two from 16 on, which divides `query_block`.
 
@@ -72,8 +76,8 @@ class Adaptive:
                 f"key_block is {self.key_block}; it is 1, or at least 16 and a divisor of the query block, "
                 f"{self.query_block}"
             )
-        if not 1 <= self.witnesses <= self.query_block:
-            raise KernelError(f"witnesses is {self.witnesses}; it is 1 to {self.query_block}, the query block")
+        if not 2 <= self.witnesses <= self.query_block:
+            raise KernelError(f"witnesses is {self.witnesses}; it is 2 to {self.query_block}, the query block")
 
     @classmethod
     def uniform(cls, heads: int, keep: float, **options: int) -> "Adaptive":
@@ -142,32 +146,55 @@ def witnesses(adaptive: Adaptive, start: int, length: int) -> Tensor:
     return (first[:, None] + steps - 1).maximum(first[:, None])
 
 
-def choose_blocks(shares: Tensor, keep: float, begins: Tensor, adaptive: Adaptive) -> Tensor:
-    """The key blocks of the highest shares that together have `keep` of them, and those that are always chosen.
+def halves(witnesses: int) -> Tensor:
+    """[2, witnesses] float32: how much each witness counts in the mean of each half. Every other is in the first."""
+    mask = (torch.arange(witnesses) % 2 == torch.tensor([[0], [1]])).float()
+    return mask / mask.sum(1, keepdim=True)
 
-    How high a share must be is found by a histogram, to within half a percent: it takes a fraction of a sort's time.
+
+def choose_blocks(shares: Tensor, keep: float, begins: Tensor, adaptive: Adaptive) -> Tensor:
+    """The key blocks of the highest shares, as many as have `keep` of them, and those that are always chosen.
+
+    How many, each half of the witnesses says of the other's order; the mean of both numbers is taken, in the order of
+    the mean shares. How high a share must be is found by histograms, to within half a percent: it takes a fraction of a
+    sort's time.
 
     Args:
-        shares: [query blocks, key blocks], of the attention of the witnesses of one head.
+        shares: [query blocks, 2, key blocks], of the attention of each half of the witnesses of one head.
         begins: [query blocks], the first token of each query block.
 
     Returns:
         [query blocks, key blocks] bool.
     """
-    key = torch.arange(shares.shape[1], device=shares.device) * adaptive.key_block
+    key = torch.arange(shares.shape[-1], device=shares.device) * adaptive.key_block
     begins = begins[:, None]
     causal = key < begins + adaptive.query_block
     if keep >= 1:
         return causal
-    forced = (key < SINK) | (key >= begins - LOCAL)
-    free = shares.float().masked_fill(forced, 0)
-    needed = keep * shares.sum(1, keepdim=True) - shares.masked_fill(~forced, 0).sum(1, keepdim=True)
-    # A histogram: numbers that are not negative are in the order of their bits, the first of which are the bin.
-    bins = (free.view(torch.int32) >> _DROPPED).sub_(_LEAST).clamp_(0, _BINS - 1).long()
-    held = torch.zeros(len(free), _BINS, dtype=torch.int64, device=free.device)
-    held.scatter_add_(1, bins, (free * _UNIT).long())
-    short = (held.flip(1).cumsum(1) < needed * _UNIT).sum(1, keepdim=True)  # bins from the top that are not enough
-    return (forced | (bins >= (_BINS - 1 - short).clamp(min=1))) & causal
+    forced = (key < SINK) | (key >= begins - adaptive.query_block)
+    free = shares.masked_fill(forced[:, None], 0)
+    bins = _bins(free)
+    held = (free * _UNIT).long()
+    needed = ((keep * shares.sum(-1) - (shares.sum(-1) - free.sum(-1))).clamp(min=0) * _UNIT).long()
+    counted = torch.where(forced | ~causal, 0, _KEY)
+    enough = torch.zeros(len(shares), 1, dtype=torch.int64, device=shares.device)
+    for one, other in ((0, 1), (1, 0)):
+        above = _from_above(bins[:, one], held[:, other] + counted)
+        short = (above % _KEY < needed[:, other, None]).sum(1, keepdim=True).clamp(max=_BINS - 1)
+        enough += (above // _KEY).gather(1, short) * (needed[:, other, None] > 0)
+    bins = _bins(free.mean(1))
+    short = (_from_above(bins, counted) // _KEY < enough // 2).sum(1, keepdim=True)
+    return (forced | (bins >= _BINS - 1 - short)) & causal
+
+
+def _bins(shares: Tensor) -> Tensor:
+    """In which bin of a histogram each is: numbers that are not negative are in the order of their bits."""
+    return (shares.float().view(torch.int32) >> _DROPPED).sub_(_LEAST).clamp_(0, _BINS - 1).long()
+
+
+def _from_above(bins: Tensor, amounts: Tensor) -> Tensor:
+    """[query blocks, bins] int64: what is in the highest bin, in it and the next, and so on."""
+    return amounts.new_zeros(len(bins), _BINS).scatter_add_(1, bins, amounts).flip(1).cumsum(1)
 
 
 def block_density(selection: BlockSelection, *, length: int) -> Tensor:

@@ -7,7 +7,7 @@ from math import prod
 import torch
 from torch import Tensor
 
-from .adaptive import Adaptive, BlockSelection, choose_blocks, witnesses
+from .adaptive import Adaptive, BlockSelection, choose_blocks, halves, witnesses
 from .dca import DCASpec
 from .paged import PagedKV
 from .queries import Queries, sequence
@@ -81,7 +81,7 @@ def shares_of(queries: Queries, k: Tensor, kv_head: int, at: Tensor, size: int, 
         at: [query blocks, witnesses] int64, ascending.
 
     Returns:
-        [G, query blocks, key blocks] float32, the mean over a block's witnesses.
+        [G, query blocks, 2, key blocks] float32, the mean over each half of a block's witnesses.
     """
     tokens, keys = at.flatten(), k[kv_head].float()
     # A run of witnesses of one DCA chunk turns alike.
@@ -92,13 +92,13 @@ def shares_of(queries: Queries, k: Tensor, kv_head: int, at: Tensor, size: int, 
     sums = [room.view(shape) for room, shape in zip(rooms, shapes, strict=True)]
     found = [_weigh(queries, keys, kv_head, run, out, size) for run, out in zip(tokens.split(runs), sums, strict=True)]
     weights, factors = (parts[0] if len(parts) == 1 else torch.cat(parts, 1) for parts in (sums, found))
-    # The mean over witnesses, each tile of keys with its factor: a product of a row and a matrix.
-    tile = max(_SCORED_KEYS // size, 1)
-    shares = torch.empty(queries.group * len(at), weights.shape[2], device=k.device)
-    weights, factors = (x.unflatten(1, at.shape).flatten(0, 1) for x in (weights, factors / at.shape[1]))
+    # The means over witnesses, each tile of keys with its factor: a product of two rows and a matrix.
+    tile, means = max(_SCORED_KEYS // size, 1), halves(at.shape[1]).to(k.device)
+    shares = torch.empty(queries.group * len(at), 2, weights.shape[2], device=k.device)
+    weights, factors = (x.unflatten(1, at.shape).flatten(0, 1) for x in (weights, factors))
     for index in range(factors.shape[2]):
         columns = slice(index * tile, (index + 1) * tile)
-        shares[:, columns] = torch.bmm(factors[:, None, :, index], weights[..., columns])[:, 0]
+        shares[..., columns] = torch.bmm(factors[:, None, :, index] * means, weights[..., columns])
     return shares.unflatten(0, (queries.group, len(at)))
 
 

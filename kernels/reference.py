@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from .adaptive import Adaptive, BlockSelection, choose_blocks, witnesses
+from .adaptive import Adaptive, BlockSelection, choose_blocks, halves, witnesses
 from .dca import REGIONS, DCASpec, rotate
 from .selection import Selection, Sparsity, choose
 
@@ -75,9 +75,10 @@ def choose_adaptively(q: Tensor, k: Tensor, spec: DCASpec, adaptive: Adaptive) -
     found = BlockSelection.empty(adaptive, start, length, q.device)
     for row, tokens in enumerate(witnesses(adaptive, start, length)):
         logits = _logits(q[tokens - start], k, spec, tokens) * spec.base_scale
-        attention = logits.masked_fill(torch.arange(length) > tokens[:, None], -torch.inf).softmax(-1).mean(1)
+        attention = logits.masked_fill(torch.arange(length) > tokens[:, None], -torch.inf).softmax(-1)
+        attention = halves(adaptive.witnesses).double() @ attention  # [Hq, 2, n]
         padded = torch.nn.functional.pad(attention, (0, -length % adaptive.key_block))
-        shares = padded.unflatten(-1, (-1, adaptive.key_block)).sum(-1)  # [Hq, key blocks]
+        shares = padded.unflatten(-1, (-1, adaptive.key_block)).sum(-1)  # [Hq, 2, key blocks]
         for head, keep in enumerate(adaptive.keep):
             begin = found.begins()[row : row + 1]
             found.chosen[head, row] = choose_blocks(shares[head : head + 1], keep, begin, adaptive)[0]

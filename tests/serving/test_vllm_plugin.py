@@ -10,6 +10,7 @@ from transformers import AutoModelForCausalLM, DynamicCache
 
 from engines import finish_of, text_of, user
 from longread.kernels import Adaptive, Budgets, DCASpec, Sparsity
+from longread.kernels.adaptive import KEEP
 from longread.serving.embedded import Engine
 from longread.serving.vllm_plugin.settings import Settings
 from vllm_engines import (
@@ -273,7 +274,7 @@ def test_settings_follow_the_checkpoint_and_then_the_user() -> None:
     assert Settings.of(Config(), {}, "cpu").budgets is None
     asked = Settings.of(Config(), {"longread": {"sparse": True, "sparse_threshold": 99}}, "cpu")
     assert asked.budgets is not None
-    assert (asked.budgets.threshold, asked.budgets.layers[1]) == (99, Adaptive.uniform(4, 0.97))
+    assert (asked.budgets.threshold, asked.budgets.layers[1]) == (99, Adaptive.uniform(4, KEEP))
     on_gpu = Settings.of(Config(), {"longread": {"sparse": True}}, "cuda")
     assert on_gpu.budgets.layers[1] == Sparsity.uniform(4, vertical=1000, slash=6096)  # type: ignore[union-attr]
     assert asked.of_rank(1, 2).budgets.layers[0].heads == 2  # type: ignore[union-attr]
