@@ -52,7 +52,8 @@ class Adaptive:
     """How much of its attention each query head of a layer keeps.
 
     Args:
-        keep: per query head, the share of the witnesses' attention that the chosen keys have at least; 1 keeps all.
+        keep: per query head, the share of the attention that the chosen keys are to have, as witnesses tell who did
+            not choose them; 1 keeps all.
         witnesses: queries of a block that choose, at least 2.
         query_block: tokens that share a choice.
         key_block: tokens that are chosen together: 1, or a power of two from 16 on, which divides `query_block`.
