@@ -89,14 +89,18 @@ def test_other_families_that_carry_the_config(
 
 
 @pytest.mark.parametrize(
-    "budgets",
-    [Budgets.uniform(3, 4, vertical=40, slash=110), Budgets.adaptive(3, 4, 0.3, query_block=128)],
+    ("budgets", "atol"),
+    [(Budgets.uniform(3, 4, vertical=40, slash=110), 2e-4), (Budgets.adaptive(3, 4, 0.8, query_block=128), 2e-3)],
     ids=["vertical-slash", "adaptive"],
 )
 def test_long_chunks_are_sparse_where_the_checkpoint_has_budgets(
-    vllm: Vllm, tiny_models: dict[str, Path], tmp_path: Path, budgets: Budgets
+    vllm: Vllm, tiny_models: dict[str, Path], tmp_path: Path, budgets: Budgets, atol: float
 ) -> None:
-    """And a short question after a long cached prefix is dense."""
+    """And a short question after a long cached prefix is dense.
+
+    Where a key's share is at the threshold, rounding decides whether it is chosen: with weights 1e-6 apart, as vLLM's
+    results are from transformers', one key more or less changes these logits by up to 1e-3.
+    """
     dual_chunk = {**DCA, "sparse_attention_threshold": 512}
     folder = checkpoint(tiny_models["qwen2"], tmp_path / "sparse", dual_chunk_attention_config=dual_chunk)
     budgets.write(folder / "sparse_attention_config.json")
@@ -108,9 +112,9 @@ def test_long_chunks_are_sparse_where_the_checkpoint_has_budgets(
     found, counters = reply["answers"], reply["counters"]
     model = patched(folder, Budgets.read(folder / "sparse_attention_config.json", threshold=512))
     wanted = expected_with_cache(model, ids)
-    assert_same(found[0], wanted)
+    assert_same(found[0], wanted, atol=atol)
     assert apart(expected(patched(folder), ids, 1), wanted) > 1e-2
-    assert_same(found[1], expected_after(model, ids, follow_up, cached))
+    assert_same(found[1], expected_after(model, ids, follow_up, cached), atol=atol)
     assert found[1]["cached"] == cached
     assert counters["longread_prefill_tokens_total sparse"] == 1500
     assert counters["longread_prefill_tokens_total dense"] == len(follow_up) - cached
