@@ -26,7 +26,8 @@ KEEP = 0.95
 WITNESSES = 32
 QUERY_BLOCK = 1024
 KEY_BLOCK = 1
-"""These three were measured on a CPU (docs/kernels.md)."""
+"""The kept share was measured on a CPU (docs/quality.md); so were blocks of single keys against blocks of 64
+(docs/calibration.md)."""
 GPU_BLOCKS = {"witnesses": 8, "query_block": 128, "key_block": 64}
 """`Adaptive`'s options for the Triton kernel, whose tiles the blocks are. Not measured yet."""
 
@@ -38,8 +39,8 @@ WATCHED = 64
 
 _DROPPED = 15
 """Of a share's 32 bits: the 8 of its mantissa that stay tell shares apart that differ by half a percent."""
-_LEAST = (127 - 30 << 8) - 1
-"""The bits that stay of 2^-30: keys of a lower share are chosen only when all are."""
+_LEAST = (127 - 60 << 8) - 1
+"""The bits that stay of 2^-60: keys of a lower share are chosen only when all are."""
 _BINS = (127 << 8) - _LEAST + 1
 _UNIT = 1 << 36
 """Shares are added up as integers, so that the sum is the same in any order."""
@@ -177,7 +178,7 @@ def choose_blocks(shares: Tensor, keep: float, begins: Tensor, adaptive: Adaptiv
     bins = _bins(free)
     held = (free * _UNIT).long()
     needed = ((keep * shares.sum(-1) - (shares.sum(-1) - free.sum(-1))).clamp(min=0) * _UNIT).long()
-    counted = torch.where(forced | ~causal, 0, _KEY)
+    counted = torch.where(forced, 0, _KEY)  # what is not causal is among the forced: no share, and none to count
     enough = torch.zeros(len(shares), 1, dtype=torch.int64, device=shares.device)
     for one, other in ((0, 1), (1, 0)):
         above = _from_above(bins[:, one], held[:, other] + counted)

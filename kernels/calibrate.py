@@ -138,7 +138,8 @@ def calibrate(
 ) -> tuple[Budgets, list[Recall]]:
     """Measure and refine until every head has the recall `target`, or for so many rounds.
 
-    A head of adaptive sparsity has it within 0.01, above or below; one of vertical-slash, if it has no less.
+    A head of adaptive sparsity has it within 0.01, above or below, or has more though it keeps the least it may, from
+    keys that are always chosen; one of vertical-slash, if it has no less.
 
     Args:
         model: patched with the budgets to begin with. It has the refined ones afterwards.
@@ -169,11 +170,13 @@ def calibrate(
 
 
 def _settled(found: Recall, target: float) -> bool:
-    over = found.recall - target
-    return all(
-        bool((row.abs() <= 0.01).all() if isinstance(budgets, Adaptive) else (row >= 0).all())
-        for budgets, row in zip(found.budgets.layers, over, strict=True)
-    )
+    def settled(budgets: Adaptive | Sparsity, over: Tensor) -> bool:
+        if isinstance(budgets, Adaptive):
+            at_least = torch.tensor(budgets.keep, device=over.device) <= LEAST_KEEP
+            return bool(((over.abs() <= 0.01) | (at_least & (over > 0))).all())
+        return bool((over >= 0).all())
+
+    return all(map(settled, found.budgets.layers, found.recall - target))
 
 
 def _step(recall: float, target: float) -> int:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 BLOCK_TOKENS = 512
 DEFAULT_BYTES = 8 * 2**30
-_FORMAT = b"1"  # of the blocks; another one never meets these keys
+_FORMAT = b"2"  # of the blocks; another one never meets these keys
 _REST = b"rest"
 _SAMPLE = 4096
 

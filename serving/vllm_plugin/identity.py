@@ -11,7 +11,7 @@ from ..prefix import fingerprint
 from .compatibility import installed
 from .settings import Settings
 
-FORMAT = 1
+FORMAT = 2
 """Of what is kept, and of how it is computed: another number never meets these pages."""
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 pytest.importorskip("triton")
 
 from longread.kernels import Adaptive, Budgets, DCASpec, KernelError, Sparsity, attend, dca_prefill, reference
-from longread.kernels.adaptive import SINK, BlockSelection, block_density, choose_blocks, witnesses
+from longread.kernels.adaptive import SINK, BlockSelection, block_density, choose_blocks, halves, witnesses
 from longread.kernels.calibrate import Recall, refine
 from longread.kernels.ops import Implementation, observe, select, sparse_lse
 
@@ -133,8 +133,9 @@ def test_chunks_of_whole_query_blocks_give_what_one_shot_gives(chunks: list[int]
 
 
 @given(
-    st.integers(1, 500),
-    st.integers(0, 7),
+    st.integers(1, 1000),
+    st.integers(0, 15),
+    st.sampled_from((16, 64, 128)),
     st.sampled_from((1, 16)),
     st.floats(0.05, 0.99),
     st.sampled_from((0.0, 0.5, 3.0)),
@@ -142,17 +143,17 @@ def test_chunks_of_whole_query_blocks_give_what_one_shot_gives(chunks: list[int]
 )
 @settings(max_examples=100, deadline=None, derandomize=True)
 def test_as_many_as_the_halves_need_of_each_other(
-    keys: int, block: int, size: int, keep: float, apart: float, seed: int
+    keys: int, block: int, queries: int, size: int, keep: float, apart: float, seed: int
 ) -> None:
     torch.manual_seed(seed)
-    pattern = Adaptive.uniform(1, keep, query_block=64, key_block=size)
-    begin = torch.tensor([block * 64])
+    pattern = Adaptive.uniform(1, keep, witnesses=8, query_block=queries, key_block=size)
+    begin = torch.tensor([block * queries])
     key = torch.arange(-(-keys // size)) * size
-    causal = key < begin + 64
+    causal = key < begin + queries
     both = 3 * torch.randn(1, 1, len(key)) + apart * torch.randn(1, 2, len(key))
     shares = both.masked_fill(~causal, -torch.inf).softmax(-1).nan_to_num(0)
     chosen = choose_blocks(shares, keep, begin, pattern)[0]
-    forced = ((key < SINK) | (key >= begin - 64)) & causal
+    forced = ((key < SINK) | (key >= begin - queries)) & causal
     assert bool(chosen[forced].all())
     assert not chosen[~causal].any()
 
@@ -188,6 +189,22 @@ def test_queries_that_look_elsewhere_have_nearly_all() -> None:
     before = slice(SINK, 1024 - 64)
     assert choose_blocks(alike, 0.9, begin, pattern)[0, before].sum() == 8
     assert choose_blocks(apart, 0.9, begin, pattern)[0, before].all()
+
+
+def test_every_other_witness_is_in_a_half() -> None:
+    assert halves(5).tolist() == [
+        [pytest.approx(1 / 3), 0, pytest.approx(1 / 3), 0, pytest.approx(1 / 3)],
+        [0, 0.5, 0, 0.5, 0],
+    ]
+
+
+def test_a_share_of_next_to_nothing_is_in_its_place() -> None:
+    """What is the least to one half the other needs, and nothing below it."""
+    shares = torch.full((1, 2, 4096 + 64), 1e-25)
+    shares[0, 0, 1000:1100], shares[0, 1, 1000:1100] = 1e-14, 0.01
+    shares[0, 0, 1000] = 1.0
+    chosen = choose_blocks(shares, 0.9, torch.tensor([4096]), Adaptive.uniform(1, 0.9, query_block=64))[0]
+    assert chosen[SINK : 4096 - 64].sum() < 110
 
 
 def test_witnesses_are_spread_over_what_there_is_of_a_block() -> None:

@@ -185,7 +185,7 @@ def compositions(total: int):
 @settings(deadline=None, max_examples=20)
 @given(st.data(), st.integers(1, 16), st.integers(8_000, 50_000), st.integers(0, 1_000), st.integers(0, 1))
 def test_hardly_worse_than_the_best_chunks_of_one_size(data, stages, tokens, pages, queued):
-    """Where equal time gains nothing: of 5,469 pipelines drawn at random, the worst lost 0.9%, and 6 more than 0.5%."""
+    """Where equal time gains nothing, what is reckoned rather than tried costs a little."""
     model, limits = CostModel(dense=draw_terms(data.draw)), Limits(most=65_536, queued=queued)
     forecast = Chunker(pipeline(stages, model), limits).forecast(tokens, 128 * pages)
     assert forecast.seconds <= forecast.fixed_seconds * 1.01
