@@ -22,6 +22,8 @@ LABELS = {
     "refined": "DCA, sparse: refined",
     "adaptive": "DCA, sparse: adaptive",
 }
+COLOURS = {mode: f"C{index}" for index, mode in enumerate(LABELS)}
+"""The same in every picture, whether or not a text was read in all modes."""
 
 
 def answers(rows: Rows, task: str, mode: str, length: int, what: str) -> dict[tuple[int, int], float]:
@@ -113,10 +115,9 @@ def draw(rows: Rows, lengths: list[int]) -> Path:
     figure, axes = pictures.plt.subplots(
         1, len(tasks) + 1, figsize=(3.4 * (len(tasks) + 1), 3.8), layout="constrained", squeeze=False
     )
-    colours = [f"C{index}" for index in range(len(LABELS))]  # a mode's, whether or not a text was read in all
     for axis, task in zip(axes[0], tasks, strict=False):
         lowest = 0.0
-        for colour, (mode, label) in zip(colours, LABELS.items(), strict=False):
+        for mode, label in LABELS.items():
             means = {n: mean(values) for n in lengths if (values := _likely(rows, task, mode, n))}
             if means:
                 centre = [found.value for found in means.values()]
@@ -126,8 +127,8 @@ def draw(rows: Rows, lengths: list[int]) -> Path:
                 ]
                 if mode != "rope":  # which falls out of the picture: what is to be compared are the others
                     lowest = min(lowest, *(found.low for found in means.values()))
-                style = {"marker": ".", "capsize": 2, "label": label, "color": colour}
-                axis.errorbar([n / WINDOW for n in means], centre, yerr=errors, **style)
+                windows, colour = [n / WINDOW for n in means], COLOURS[mode]
+                axis.errorbar(windows, centre, yerr=errors, marker=".", capsize=2, label=label, color=colour)
         axis.set_ylim(bottom=lowest - 0.2)
         axis.axvline(1, color="grey", linewidth=0.8, linestyle=":")
         axis.set_title(task)
@@ -135,11 +136,12 @@ def draw(rows: Rows, lengths: list[int]) -> Path:
     axes[0, 0].set_ylabel("log-probability of a right token")
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8)
     others: list[float] = []
-    for colour, (mode, label) in zip(colours, LABELS.items(), strict=False):
+    for mode, label in LABELS.items():
         found = {n: value for n in lengths if (value := perplexity(rows, mode, n))}
         if mode != "rope":
             others += found.values()
-        axes[0, -1].plot([n / WINDOW for n in found], list(found.values()), marker=".", label=label, color=colour)
+        windows, colour = [n / WINDOW for n in found], COLOURS[mode]
+        axes[0, -1].plot(windows, list(found.values()), marker=".", label=label, color=colour)
     axes[0, -1].set_ylim(0.95 * min(others, default=1), 1.1 * max(others, default=2))
     axes[0, -1].set_title("perplexity beyond the window")
     axes[0, -1].set_xlabel("prompt, in windows")

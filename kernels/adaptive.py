@@ -177,7 +177,7 @@ def choose_blocks(shares: Tensor, keep: float, begins: Tensor, adaptive: Adaptiv
     free = shares.masked_fill(forced[:, None], 0)
     bins = _bins(free)
     held = (free * _UNIT).long()
-    needed = ((keep * shares.sum(-1) - (shares.sum(-1) - free.sum(-1))).clamp(min=0) * _UNIT).long()
+    needed = ((free.sum(-1) - (1 - keep) * shares.sum(-1)).clamp(min=0) * _UNIT).long()
     counted = torch.where(forced, 0, _KEY)  # what is not causal is among the forced: no share, and none to count
     enough = torch.zeros(len(shares), 1, dtype=torch.int64, device=shares.device)
     for one, other in ((0, 1), (1, 0)):

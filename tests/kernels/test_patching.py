@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import torch
 
-from longread.kernels import Budgets, DCASpec, KernelError, Sparsity, patch
-from longread.kernels.calibrate import Recall, calibrate, measure, refine
+from longread.kernels import Adaptive, Budgets, DCASpec, KernelError, Sparsity, patch
+from longread.kernels.calibrate import LEAST_KEEP, Recall, calibrate, measure, refine
 from longread.kernels.patching import attentions, with_cache
 
 FAMILIES = {"qwen2": "Qwen2", "qwen3": "Qwen3", "llama": "Llama"}
@@ -186,3 +186,13 @@ def test_calibration_reaches_its_target() -> None:
     assert bool((history[-1].recall >= 0.95).all())
     assert history[0].mean < history[-1].mean
     assert attentions(ours)[0].budgets == refined
+
+
+def test_calibration_ends_where_the_keys_that_are_always_read_suffice() -> None:
+    budgets = Budgets.adaptive(2, 4, 0.9, threshold=128, least_queries=100, query_block=64)
+    refined, history = calibrate(
+        patch(model(), DCA, budgets), [prompt(384)[0].tolist()], chunk=128, target=0.2, rounds=6
+    )
+    assert bool((history[-1].recall > 0.21).all())
+    assert refined.layers[0] == Adaptive.uniform(4, LEAST_KEEP, query_block=64)
+    assert len(history) == 2
