@@ -1,19 +1,21 @@
 """The API on a loopback port, in a thread, for tests."""
 
+import logging
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import openai
 
 from longread.agent.api import FileStore, Limits, Options, create_app
 from longread.agent.api.run import listen, server
 from longread.agent.corpus import Corpus, LoadOptions
 from longread.agent.llm.endpoint import EndpointChat
-from scripted_server import ScriptedServer
+from scripted_server import PATIENCE, ScriptedServer
 
 LOAD = LoadOptions(cache=False, jobs=1)
 
@@ -34,12 +36,17 @@ class Running:
         """To be closed by the caller, in its loop."""
         return openai.AsyncOpenAI(**self._settings(settings))
 
+    def request(self, method: str, path: str, **settings: Any) -> httpx.Response:
+        """Without the official client."""
+        return httpx.request(method, self.url + path, timeout=PATIENCE, **settings)
+
     def close(self) -> None:
         for client in self._clients:
             client.close()
 
     def _settings(self, given: dict[str, Any]) -> dict[str, Any]:
-        return {"base_url": f"{self.url}/v1", "api_key": self.key or "none", "max_retries": 0, "timeout": 20, **given}
+        ours = {"base_url": f"{self.url}/v1", "api_key": self.key or "none", "max_retries": 0, "timeout": PATIENCE}
+        return {**ours, **given}
 
 
 @contextmanager
@@ -57,19 +64,23 @@ def api(
     settings = {"max_retries": 0, **(generate_cfg or {})}
     llm = EndpointChat({"server": scripted.url, "model": "scripted", "generate_cfg": settings})
     wanted = Options(**{"load": LOAD, "limits": limits, **options})
-    app = create_app(llm, FileStore(folder, limits), corpus=corpus, options=wanted)
-    listening = listen("127.0.0.1", 0)
-    running = server(app)
-    thread = threading.Thread(target=running.run, kwargs={"sockets": [listening]})
-    thread.start()
-    while not running.started:
-        assert thread.is_alive()
-        time.sleep(0.01)
-    answers = Running(f"http://127.0.0.1:{listening.getsockname()[1]}", wanted.key)
-    try:
-        yield answers
-    finally:
-        answers.close()
-        running.should_exit = True
-        thread.join()
-        listening.close()
+    with closing(FileStore(folder, limits)) as store:
+        app = create_app(llm, store, corpus=corpus, options=wanted)
+        listening = listen("127.0.0.1", 0)
+        log = logging.getLogger("longread.api")
+        before = log.handlers, log.propagate
+        running = server(app)
+        thread = threading.Thread(target=running.run, kwargs={"sockets": [listening]})
+        answers = Running(f"http://127.0.0.1:{listening.getsockname()[1]}", wanted.key)
+        try:
+            thread.start()
+            while not running.started:
+                assert thread.is_alive()
+                time.sleep(0.01)
+            yield answers
+        finally:
+            answers.close()
+            running.should_exit = True
+            thread.join()
+            listening.close()
+            log.handlers, log.propagate = before

@@ -1,5 +1,7 @@
 """Small corpora made by hand, for tests that need exact pages."""
 
+import hashlib
+
 from longread.agent.control import neutralise
 from longread.agent.corpus import Corpus, Document, Page
 from longread.agent.tokens import qwen
@@ -16,7 +18,7 @@ def document(name: str, *texts: str, title: str | None = None) -> Document:
         for number, text in enumerate(texts, 1)
     )
     return Document(
-        id=f"{abs(hash((name, texts))):064x}",
+        id=hashlib.sha256(repr((name, texts)).encode()).hexdigest(),
         name=name,
         title=title or name,
         source=f"{name}.pdf",

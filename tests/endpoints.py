@@ -35,3 +35,15 @@ def server_error(model: EndpointChat, messages=QUESTION) -> str:
     error = failure(model, messages)
     assert type(error) is ServerError
     return str(error)
+
+
+class Clock:
+    """Takes the place of the endpoint model's clock: time passes when the test says so."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch):
+        self.now = 1000.0
+        for module in ("endpoint", "streaming"):
+            monkeypatch.setattr(f"longread.agent.llm.{module}.time", self)
+
+    def perf_counter(self) -> float:
+        return self.now

@@ -1,7 +1,11 @@
 """Small helpers for tests that talk to an engine."""
 
 import json
-from collections.abc import Iterable
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +13,27 @@ from longread.serving.events import Delta, Finish, ModelEvent, Prefill
 
 SERVED_TOKENS = 12_288
 """The length that the fixture `server` serves: half as much again as the model's window."""
+
+
+def until(happened: Callable[[], object]) -> None:
+    """Wait for it. There is no other limit than pytest's own."""
+    while not happened():
+        time.sleep(0.02)
+
+
+@contextmanager
+def own_port() -> Iterator[int]:
+    """A port of loopback that nobody else is given meanwhile, and that refuses until who is told of it listens there.
+
+    Linux lets sockets share a port that say SO_REUSEADDR, as long as one of them only listens.
+    """
+    with socket.socket() as held:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(("127.0.0.1", 0))
+        port = held.getsockname()[1]
+        if sys.platform != "linux":
+            held.close()
+        yield port
 
 
 def user(text: str) -> list[dict[str, Any]]:

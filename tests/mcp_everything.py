@@ -80,7 +80,7 @@ async def call_tool(_: Any, params: types.CallToolRequestParams) -> types.CallTo
             return types.CallToolResult(content=[])
         case "slow":
             print("begun", file=sys.stderr, flush=True)
-            await asyncio.sleep(60)
+            await asyncio.sleep(3600)
         case "dies":
             print("last words", file=sys.stderr, flush=True)
             os._exit(3)

@@ -10,6 +10,7 @@ function of the request. `GET /v1/models` lists `server.models`; `POST /tokenize
 """
 
 import contextlib
+import fcntl
 import json
 import os
 import select
@@ -17,6 +18,8 @@ import socket
 import socketserver
 import ssl
 import struct
+import sys
+import termios
 import threading
 import time
 from collections import deque
@@ -27,6 +30,8 @@ from typing import Any
 
 CUT = object()
 """In `Reply.parts`: close the connection here, in the middle of the response."""
+PATIENCE = 300.0
+"""Seconds that a test gives what has to happen, on a machine that has much else to do."""
 
 
 @dataclass
@@ -42,6 +47,8 @@ class Request:
     """Set when the client closed the connection before it had the whole reply."""
     sent: int = 0
     """Parts of the reply that were sent."""
+    held: threading.Event = field(default_factory=threading.Event)
+    """Set when the reply has come to an event, for which it waits."""
 
     @property
     def json(self) -> Any:
@@ -51,14 +58,14 @@ class Request:
 @dataclass
 class Reply:
     """What is sent. `parts` go out one by one: a dict as a server-sent event, a str as it is, a function is called with
-    the request and gives one of these, a number is a pause in seconds, and `CUT` ends it."""
+    the request and gives one of these, a number is a pause in seconds, an event is waited for, and `CUT` ends it."""
 
     parts: Iterable[Any] = ()
     status: int = 200
     content_type: str = "text/event-stream"
     headers: dict[str, str] = field(default_factory=dict)
-    before: float = 0.0
-    """Seconds until the status line."""
+    before: float | threading.Event = 0.0
+    """Seconds until the status line, or what it waits for."""
 
     @classmethod
     def text(
@@ -70,14 +77,18 @@ class Reply:
         usage: dict[str, Any] | bool | None = True,
         finish_reason: str | None = "stop",
         pause: float = 0.0,
+        hold: threading.Event | None = None,
         reasoning_field: str = "reasoning_content",
     ) -> "Reply":
-        """An answer in some pieces. `usage`: True for four bytes a token, None for a server that sends none."""
+        """An answer in some pieces. `usage`: True for four bytes a token, None for a server that sends none. `hold`:
+        waited for after the first piece of the text."""
         events: list[Any] = [chunk({"role": "assistant", "content": ""})]
         for key, whole in ((reasoning_field, reasoning), ("content", text)):
             step = max(1, -(-len(whole) // pieces))
             for i in range(0, len(whole), step):
                 events += [pause, chunk({key: whole[i : i + step]})]
+                if hold and key == "content" and i == 0:
+                    events.append(hold)
         return cls([*events, *_end(finish_reason, usage, len(text) // 4 + 1)])
 
     @classmethod
@@ -157,6 +168,7 @@ class ScriptedServer:
             self._server = tcp
             self.url = f"http{'s' if tls else ''}://127.0.0.1:{tcp.server_address[1]}/v1"
         self._unix = unix
+        self._kept = socket.socket()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         self._thread.start()
@@ -164,6 +176,10 @@ class ScriptedServer:
     def script(self, *replies: Answer) -> None:
         """Answer the next chat completions so, in this order."""
         self._script.extend(replies)
+
+    def forget(self) -> None:
+        """What was scripted and has not been asked for."""
+        self._script.clear()
 
     @property
     def chats(self) -> list[Request]:
@@ -180,25 +196,38 @@ class ScriptedServer:
         reply = self._script.popleft() if self._script else self.default
         return reply(request) if callable(reply) else reply
 
+    def vanish(self) -> None:
+        """From now on connections are refused. The port stays this server's: nobody else can take it meanwhile."""
+        self._kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        self._kept.bind(self._server.server_address)
+        self._end()
+
     def close(self) -> None:
+        self._end()
+        self._kept.close()
+        if self._unix:
+            os.unlink(self._unix)
+
+    def _end(self) -> None:
         self._closing.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
-        if self._unix:
-            os.unlink(self._unix)
 
-    def pause(self, seconds: float, connection: socket.socket) -> bool:
-        """Wait, but not for a client that has gone. Whether it is still there."""
-        deadline = time.monotonic() + seconds
+    def pause(self, until: float | threading.Event, connection: socket.socket) -> bool:
+        """Wait so many seconds, or for an event, but not for a client that has gone. Whether it is still there."""
+        event = until if isinstance(until, threading.Event) else None
+        deadline = 0.0 if isinstance(until, threading.Event) else time.monotonic() + until
         while not self._closing.is_set():
-            readable, _, _ = select.select([connection], [], [], min(0.02, max(0.0, deadline - time.monotonic())))
+            over = event.is_set() if event else time.monotonic() >= deadline
+            left = 0.0 if over else 0.02 if event else max(0.0, deadline - time.monotonic())
+            readable, _, _ = select.select([connection], [], [], min(0.02, left))
             if readable:
                 with contextlib.suppress(OSError):
                     if connection.recv(1, socket.MSG_PEEK):
                         return True
                 return False
-            if time.monotonic() >= deadline:
+            if over:
                 return True
         return False
 
@@ -211,6 +240,7 @@ class ScriptedServer:
 
 class _TCPServer(socketserver.ThreadingTCPServer):
     daemon_threads = True
+    allow_reuse_port = True
     request_queue_size = 64
 
     def handle_error(self, *_: object) -> None:
@@ -244,7 +274,7 @@ class _Handler(BaseHTTPRequestHandler):
             request.gone.set()
 
     def _send(self, request: Request, reply: Reply) -> bool:
-        if not self.scripted.pause(reply.before, self.connection):
+        if not self._wait(reply.before, request):
             return False
         self.send_response(reply.status)
         self.send_header("Content-Type", reply.content_type)
@@ -257,11 +287,9 @@ class _Handler(BaseHTTPRequestHandler):
             if callable(part):
                 part = part(request)
             if part is CUT:
-                # A reset, not an orderly end: what a crashed server looks like.
-                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                self.connection.close()
+                self._reset()
                 return True
-            if not self.scripted.pause(part if isinstance(part, int | float) else 0.0, self.connection):
+            if not self._wait(part if isinstance(part, int | float | threading.Event) else 0.0, request):
                 return False
             if isinstance(part, dict):
                 self._chunk(f"data: {json.dumps(part)}\n\n")
@@ -270,6 +298,19 @@ class _Handler(BaseHTTPRequestHandler):
             request.sent += 1
         self.wfile.write(b"0\r\n\r\n")
         return True
+
+    def _wait(self, until: float | threading.Event, request: Request) -> bool:
+        if isinstance(until, threading.Event):
+            request.held.set()
+        return self.scripted.pause(until, self.connection)
+
+    def _reset(self) -> None:
+        """Not an orderly end: what a crashed server looks like, when the client has got what was sent before."""
+        if sys.platform == "linux":
+            while any(fcntl.ioctl(self.connection, termios.TIOCOUTQ, bytes(4))):
+                time.sleep(0.001)
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.connection.close()
 
     def _chunk(self, text: str) -> None:
         data = text.encode()

@@ -35,14 +35,14 @@ def main() -> int:
     parser.add_argument("pytest", nargs="*", help="arguments for pytest")
     given = parser.parse_args()
     seed = given.seed if given.seed is not None else random.randrange(2**31)
+    shuffled = ["-p", "randomly", "--randomly-dont-reset-seed", "--hypothesis-profile=drawn"]
+    command = [sys.executable, "-m", "pytest", "-n", given.workers, *shuffled]
     failed = []
-    for number in range(given.runs):
-        order = ["-p", "randomly", "--randomly-dont-reset-seed", f"--randomly-seed={seed + number}"]
-        print(f"run {number + 1} of {given.runs}, seed {seed + number}", flush=True)
+    for number in range(seed, seed + given.runs):
+        print(f"run {number - seed + 1} of {given.runs}, seed {number}", flush=True)
         with busy(given.busy):
-            command = [sys.executable, "-m", "pytest", "-n", given.workers, *order, *given.pytest]
-            if subprocess.run(command).returncode:
-                failed.append(seed + number)
+            if subprocess.run([*command, f"--randomly-seed={number}", *given.pytest]).returncode:
+                failed.append(number)
     if failed:
         print(f"{len(failed)} of {given.runs} runs failed; seeds: {', '.join(map(str, failed))}")
     else:

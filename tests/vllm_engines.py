@@ -43,7 +43,8 @@ class Vllm:
                 stdout=subprocess.PIPE,
                 stderr=file,
                 text=True,
-                env={**os.environ, **environment},
+                # Not the user's own step costs: they would cut prompts into other chunks.
+                env={**os.environ, "LONGREAD_CACHE_DIR": str(log.with_name("cache")), **environment},
             )
 
     def ask(
@@ -105,9 +106,10 @@ class Vllm:
 
     def __exit__(self, *_: object) -> None:
         try:
-            self._process.communicate(timeout=60)  # its input ends, and so does it
+            self._process.communicate(timeout=300)  # its input ends, and so does it
         finally:
             self._process.kill()
+            self._process.wait()
 
 
 def checkpoint(source: Path, folder: Path, **changes: Any) -> Path:

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from corpora import corpus, document
 from longread.agent.api import Limits
 from longread.agent.reader import LongReader
 from longread.agent.tool_choice import ToolChoice
-from scripted_server import CUT, Reply, ScriptedServer, chunk
+from scripted_server import CUT, PATIENCE, Reply, ScriptedServer, chunk
 
 BOOK = b"# The book\n\nOne token takes 57,344 bytes of K/V cache."
 OTHER = b"# Another\n\nDecoding is writing the answer."
@@ -45,6 +46,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ScriptedSer
 def scripted_server(both: tuple[ScriptedServer, Running]) -> ScriptedServer:
     scripted, _ = both
     scripted.requests.clear()
+    scripted.forget()
     scripted.default = Reply.text("The scripted answer.")
     scripted.models = [{"id": "scripted"}]
     return scripted
@@ -104,15 +106,18 @@ def test_an_uploaded_file_is_asked_about(server: Running, scripted_server: Scrip
 
 
 def test_an_answer_streams(server: Running, scripted_server: ScriptedServer) -> None:
-    scripted_server.script(Reply.text(ANSWER, reasoning="Hm. Let me see.", usage=COUNTS, pause=0.05))
-    chunks = list(
-        server.client().chat.completions.create(
-            model="scripted",
-            messages=[asked("How many?", ("book.md", BOOK))],
-            stream=True,
-            stream_options={"include_usage": True},
-        )
-    )
+    heard = threading.Event()
+    scripted_server.script(Reply.text(ANSWER, reasoning="Hm. Let me see.", usage=COUNTS, hold=heard))
+    chunks = []
+    for part in server.client().chat.completions.create(
+        model="scripted",
+        messages=[asked("How many?", ("book.md", BOOK))],
+        stream=True,
+        stream_options={"include_usage": True},
+    ):
+        chunks.append(part)
+        if part.choices and part.choices[0].delta.content:
+            heard.set()  # what the model writes next it writes after this has come
     *said, last, usage = chunks
     assert "".join(chunk.choices[0].delta.content or "" for chunk in said) == ANSWER
     assert "".join(getattr(c.choices[0].delta, "reasoning_content", "") for c in said) == "Hm. Let me see."
@@ -241,8 +246,11 @@ def test_an_object_fits_its_schema(server: Running, scripted_server: ScriptedSer
 
 
 def test_many_clients_at_once(server: Running, scripted_server: ScriptedServer) -> None:
+    meeting = threading.Barrier(6)
+
     def reply(request: Any) -> Reply:
-        return Reply.text(f"To {request.json['messages'][-1]['content'].split()[-1]}", pause=0.05)
+        meeting.wait(PATIENCE)  # until all have asked
+        return Reply.text(f"To {request.json['messages'][-1]['content'].split()[-1]}")
 
     scripted_server.default = reply
 
@@ -307,17 +315,16 @@ def test_the_models_server_fails(
     assert scripted_server.url not in caught.value.message
 
 
-def test_the_models_server_is_gone(scripted_server: ScriptedServer, tmp_path: Path) -> None:
+def test_the_models_server_is_gone(tmp_path: Path) -> None:
     with ScriptedServer() as gone, api(gone, tmp_path / "data") as server:
-        gone.close()
-        gone.close = lambda: None  # type: ignore[method-assign]
+        gone.vanish()
         with pytest.raises(openai.InternalServerError, match="cannot be reached: connection refused") as caught:
             server.client().chat.completions.create(model="scripted", messages=[asked("?")])
-        assert caught.value.status_code == 503
+    assert caught.value.status_code == 503
 
 
 def test_the_models_server_breaks_off(server: Running, scripted_server: ScriptedServer) -> None:
-    scripted_server.script(Reply([chunk({"content": "It takes"}), 0.1, CUT]))
+    scripted_server.script(Reply([chunk({"content": "It takes"}), CUT]))
     stream = server.client().chat.completions.create(model="scripted", messages=[asked("?")], stream=True)
     assert [next(stream).choices[0].delta.content for _ in range(2)] == ["", "It takes"]
     with pytest.raises(openai.APIError, match="broke off after 8 characters"):
@@ -348,21 +355,24 @@ def test_a_fault_of_ours_says_no_more_than_where(
 
 # Clients that leave, and clients that are too many
 
+NEVER = threading.Event()
+
 
 def waiting_for(condition: Any) -> bool:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.01)
     return condition()
 
 
-@pytest.mark.parametrize("parts", [[30.0], [chunk({"content": "It takes"}), 30.0]], ids=["prefill", "answer"])
+@pytest.mark.parametrize("parts", [[NEVER], [chunk({"content": "It takes"}), NEVER]], ids=["prefill", "answer"])
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_client_that_leaves_stops_the_model(
     parts: list[Any], stream: bool, scripted_server: ScriptedServer, tmp_path: Path
 ) -> None:
     with api(scripted_server, tmp_path / "data", limits=Limits(answers=1)) as server:
         scripted_server.script(Reply(parts))
+        heard: list[str | None] = []
 
         async def leave() -> None:
             async with server.async_client() as client:
@@ -371,12 +381,14 @@ def test_a_client_that_leaves_stops_the_model(
                     answer: Any = await client.chat.completions.create(
                         model="scripted", messages=[asked("?")], stream=stream
                     )
-                    async for _ in answer:
-                        pass
+                    async for part in answer:
+                        heard.append(part.choices[0].delta.content)
 
                 task = asyncio.create_task(ask())
                 assert await asyncio.to_thread(waiting_for, lambda: scripted_server.chats)
-                await asyncio.sleep(0.3)
+                assert await asyncio.to_thread(scripted_server.chats[0].held.wait, PATIENCE)
+                while stream and len(parts) > 1 and "It takes" not in heard:
+                    await asyncio.sleep(0.01)
                 with pytest.raises(openai.RateLimitError, match="1 answers are under way") as caught:
                     await client.chat.completions.create(model="scripted", messages=[asked("?")])
                 assert caught.value.code == "too_many_requests"
@@ -386,7 +398,7 @@ def test_a_client_that_leaves_stops_the_model(
                     await task
 
         asyncio.run(leave())
-        assert scripted_server.chats[0].gone.wait(5)
+        assert scripted_server.chats[0].gone.wait(PATIENCE)
         scripted_server.default = Reply.text("There is room again.")
 
         def again() -> bool:
@@ -400,13 +412,18 @@ def test_a_client_that_leaves_stops_the_model(
 
 def test_a_stream_without_news_shows_that_it_lives(scripted_server: ScriptedServer, tmp_path: Path) -> None:
     with api(scripted_server, tmp_path / "data", tick=0.05) as server:
-        scripted_server.script(Reply([0.5, *Reply.text(ANSWER).parts]))
+        shown = threading.Event()
+        scripted_server.script(Reply([shown, *Reply.text(ANSWER).parts]))
         client = server.client()
+        lines: list[str] = []
         with client.chat.completions.with_streaming_response.create(
             model="scripted", messages=[asked("?")], stream=True
         ) as answer:
-            lines = list(answer.iter_lines())
-        assert lines.count(": ") > 3
+            for line in answer.iter_lines():
+                lines.append(line)
+                if lines.count(": ") == 4:
+                    shown.set()
+        assert lines.count(": ") >= 4
         assert lines[-2:] == ["data: [DONE]", ""]
 
 
@@ -414,18 +431,24 @@ def test_ending_the_server_stops_the_model(
     scripted_server: ScriptedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("longread.agent.api.run._GRACE", 1)
-    scripted_server.script(Reply([chunk({"content": "It takes"}), 30.0]))
+    scripted_server.script(Reply([chunk({"content": "It takes"}), NEVER]))
+    told: list[BaseException] = []
 
-    def ask(server: Running) -> None:
-        with pytest.raises(openai.APIError):
-            server.client().chat.completions.create(model="scripted", messages=[asked("?")])
+    def ask(client: openai.OpenAI) -> None:
+        try:
+            client.chat.completions.create(model="scripted", messages=[asked("?")])
+        except openai.APIError as error:
+            told.append(error)
 
-    with api(scripted_server, tmp_path / "data") as server:
-        thread = threading.Thread(target=ask, args=(server,))
-        thread.start()
-        assert waiting_for(lambda: scripted_server.chats)
-    assert scripted_server.chats[0].gone.wait(5)
-    thread.join()
+    with ExitStack() as until_told:  # the client stays: it is the server that ends
+        with api(scripted_server, tmp_path / "data") as server:
+            client = openai.OpenAI(base_url=f"{server.url}/v1", api_key="none", max_retries=0, timeout=PATIENCE)
+            thread = threading.Thread(target=ask, args=(until_told.enter_context(client),))
+            thread.start()
+            until_told.callback(thread.join)
+            assert waiting_for(lambda: scripted_server.chats)
+        assert scripted_server.chats[0].gone.wait(PATIENCE)
+    assert len(told) == 1
 
 
 # The example
@@ -442,7 +465,7 @@ def test_the_example_asks_and_shows_what_is_cited(
         env={**os.environ, "OPENAI_BASE_URL": f"{server.url}/v1"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [

@@ -1,5 +1,6 @@
 """`/v1/files`: what clients upload, as the official client sees it, and as it lies on disk."""
 
+import logging
 import re
 import stat
 import threading
@@ -7,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import openai
 import pymupdf
 import pytest
@@ -20,7 +20,7 @@ from longread.agent.api.files import safe_name
 from longread.agent.api.reading import FileReader
 from longread.agent.corpus import Corpus
 from longread.agent.errors import ConfigError
-from scripted_server import ScriptedServer
+from scripted_server import PATIENCE, ScriptedServer
 
 BOOK = b"# The book\n\nOne token takes 57,344 bytes of K/V cache."
 
@@ -70,7 +70,7 @@ def test_lists_come_in_pages(scripted_server: ScriptedServer, tmp_path: Path) ->
         assert [file.id for file in client.files.list(order="asc", limit=1)] == ids
         assert [file.id for file in client.files.list(purpose="assistants")] == [ids[1]]
         assert not client.files.list(after=ids[0]).data
-        with pytest.raises(openai.BadRequestError, match="limit: Input should be greater than or equal to 1"):
+        with pytest.raises(openai.BadRequestError, match=r"limit: "):
             client.files.list(limit=0)
 
 
@@ -153,17 +153,22 @@ def test_the_folder_is_the_users_alone_and_of_one_server(tmp_path: Path) -> None
         FileStore(tmp_path / "data")
 
 
-def test_a_damaged_description_is_left_out_and_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_damaged_description_is_left_out_and_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger("longread.api"), "propagate", True)  # which a server turns off
     FileStore(tmp_path / "data").close()
     (tmp_path / "data" / "files" / "file-1").mkdir()
     (tmp_path / "data" / "files" / "file-1" / "meta.json").write_text("{")
     with caplog.at_level("WARNING", "longread.api"):
         store = FileStore(tmp_path / "data")
     assert len(store) == 0
+    assert "file-1" in caplog.text
     store.close()
 
 
-def test_limits_of_files(scripted_server: ScriptedServer, tmp_path: Path) -> None:
+def test_limits_of_files(scripted_server: ScriptedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("longread.agent.api.guard._DRAIN", PATIENCE)
     limits = Limits(files=2, file_bytes=1000, storage_bytes=1500)
     with api(scripted_server, tmp_path / "data", limits=limits) as server:
         client = server.client()
@@ -196,13 +201,13 @@ def test_limits_of_files(scripted_server: ScriptedServer, tmp_path: Path) -> Non
             {"files": {"file": ("a.md", BOOK)}, "data": {"purpose": "user_data", "expires_after[seconds]": "9"}},
             "Unrecognized parameter: expires_after[seconds]",
         ),
-        ({"files": [("file", ("a.md", BOOK)), ("file", ("b.md", BOOK))]}, "Too many files"),
-        ({"content": b"no form", "headers": {"content-type": "multipart/form-data"}}, "Missing boundary"),
+        ({"files": [("file", ("a.md", BOOK)), ("file", ("b.md", BOOK))]}, "files"),
+        ({"content": b"no form", "headers": {"content-type": "multipart/form-data"}}, "boundary"),
         ({"json": {"file": "a.md"}}, "No file: send a form"),
     ],
 )
 def test_a_wrong_form_is_refused(form: dict[str, Any], message: str, shared: tuple[Running, Path]) -> None:
-    answer = httpx.post(f"{shared[0].url}/v1/files", **form)
+    answer = shared[0].request("POST", "/v1/files", **form)
     assert answer.status_code == 400
     assert message in answer.json()["error"]["message"]
 
@@ -242,7 +247,7 @@ def test_a_safe_name_is_one_file_of_its_folder(name: str) -> None:
 @pytest.mark.parametrize("file_id", ["../../etc", "file-", "file-" + "0" * 32, "%2e%2e%2fdata", "file-\u0660" * 3])
 def test_ids_lead_nowhere_else(file_id: str, shared: tuple[Running, Path]) -> None:
     for path in (f"/v1/files/{file_id}", f"/v1/files/{file_id}/content"):
-        answer = httpx.get(shared[0].url + path)
+        answer = shared[0].request("GET", path)
         assert answer.status_code == 404
         assert answer.json()["error"]["message"]
 
@@ -255,7 +260,7 @@ def test_the_server_answers_while_a_file_is_read(
 
     def slow(*arguments: Any, **settings: Any) -> Corpus:
         begun.set()
-        assert go_on.wait(10)
+        assert go_on.wait(PATIENCE)
         return load(*arguments, **settings)
 
     monkeypatch.setattr(Corpus, "load", slow)
@@ -265,8 +270,10 @@ def test_the_server_answers_while_a_file_is_read(
             target=lambda: files.append(server.client().files.create(file=("book.md", BOOK), purpose="user_data"))
         )
         thread.start()
-        assert begun.wait(10)
-        assert httpx.get(f"{server.url}/health").json() == {"status": "ok"}
-        go_on.set()
-        thread.join()
+        try:
+            assert begun.wait(PATIENCE)
+            assert server.request("GET", "/health").json() == {"status": "ok"}
+        finally:
+            go_on.set()
+            thread.join()
         assert files[0].filename == "book.md"

@@ -1,7 +1,10 @@
 """Who may use the API, from where, and how much of it; what is kept; what is logged; how it is started."""
 
 import asyncio
+import errno
+import os
 import socket
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +20,7 @@ from longread.agent.api.corpora import Attachment, Corpora
 from longread.agent.api.reading import FileReader, sha256_of
 from longread.agent.cli_api import api as command
 from longread.agent.tokens import qwen
-from scripted_server import Reply, ScriptedServer
+from scripted_server import PATIENCE, Reply, ScriptedServer
 
 KEY = "the key of clients"
 HELLO: Any = [{"role": "user", "content": "Hello?"}]
@@ -25,15 +28,15 @@ HELLO: Any = [{"role": "user", "content": "Hello?"}]
 
 def test_a_key_is_needed(scripted_server: ScriptedServer, tmp_path: Path) -> None:
     with api(scripted_server, tmp_path / "data", key=KEY) as server:
-        assert httpx.get(f"{server.url}/health").status_code == 200
+        assert server.request("GET", "/health").status_code == 200
         for headers in ({}, {"Authorization": KEY}, {"Authorization": "Bearer"}, {"Authorization": f"Basic {KEY}"}):
             for method, path in (("GET", "/v1/models"), ("POST", "/v1/files"), ("GET", "/nowhere")):
-                answer = httpx.request(method, server.url + path, headers=headers)
+                answer = server.request(method, path, headers=headers)
                 assert answer.status_code == 401
                 assert answer.headers["www-authenticate"] == "Bearer"
                 assert answer.json()["error"]["code"] == "missing_api_key"
         for wrong in (f"{KEY}x", KEY[:-1], "ü"):
-            answer = httpx.get(f"{server.url}/v1/models", headers=[(b"Authorization", b"Bearer " + wrong.encode())])
+            answer = server.request("GET", "/v1/models", headers=[(b"Authorization", b"Bearer " + wrong.encode())])
             assert answer.status_code == 401
             assert answer.json()["error"]["code"] == "invalid_api_key"
         with pytest.raises(openai.AuthenticationError, match="not the one that this server expects"):
@@ -45,62 +48,65 @@ def test_a_key_is_needed(scripted_server: ScriptedServer, tmp_path: Path) -> Non
 
 def test_without_a_key_no_web_page_gets_in(scripted_server: ScriptedServer, tmp_path: Path) -> None:
     with api(scripted_server, tmp_path / "data", cors=("https://good.example",)) as server:
-        models = f"{server.url}/v1/models"
-        assert httpx.get(models, headers={"Host": "evil.example"}).status_code == 403
-        assert httpx.get(models, headers={"Host": "localhost:99"}).status_code == 200
-        assert httpx.get(models, headers={"Host": "[::1]:99"}).status_code == 200
-        assert httpx.get(models, headers={"Host": "127.0.0.1.evil.example"}).status_code == 403
-        assert httpx.get(models, headers={"Origin": "https://evil.example"}).status_code == 403
-        good = httpx.get(models, headers={"Origin": "https://good.example"})
+        models = "/v1/models"
+        assert server.request("GET", models, headers={"Host": "evil.example"}).status_code == 403
+        assert server.request("GET", models, headers={"Host": "localhost:99"}).status_code == 200
+        assert server.request("GET", models, headers={"Host": "[::1]:99"}).status_code == 200
+        assert server.request("GET", models, headers={"Host": "127.0.0.1.evil.example"}).status_code == 403
+        assert server.request("GET", models, headers={"Origin": "https://evil.example"}).status_code == 403
+        good = server.request("GET", models, headers={"Origin": "https://good.example"})
         assert (good.status_code, good.headers["access-control-allow-origin"]) == (200, "https://good.example")
 
 
 def test_browsers_are_let_in_only_where_that_is_asked_for(scripted_server: ScriptedServer, tmp_path: Path) -> None:
     question = {"Origin": "https://good.example", "Access-Control-Request-Method": "POST"}
     with api(scripted_server, tmp_path / "one", key=KEY) as server:
-        assert httpx.options(f"{server.url}/v1/files", headers=question).status_code == 401
+        assert server.request("OPTIONS", "/v1/files", headers=question).status_code == 401
     with api(scripted_server, tmp_path / "two", key=KEY, cors=("https://good.example",)) as server:
-        allowed = httpx.options(f"{server.url}/v1/files", headers=question)
+        allowed = server.request("OPTIONS", "/v1/files", headers=question)
         assert allowed.headers["access-control-allow-origin"] == "https://good.example"
-        bad = httpx.options(f"{server.url}/v1/files", headers={**question, "Origin": "https://evil.example"})
+        bad = server.request("OPTIONS", "/v1/files", headers={**question, "Origin": "https://evil.example"})
         assert "access-control-allow-origin" not in bad.headers
-        assert httpx.get(f"{server.url}/v1/models", headers=question).status_code == 401
+        assert server.request("GET", "/v1/models", headers=question).status_code == 401
 
 
-def test_a_body_has_a_limit(scripted_server: ScriptedServer, tmp_path: Path) -> None:
+def test_a_body_has_a_limit(scripted_server: ScriptedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("longread.agent.api.guard._DRAIN", PATIENCE)
     with api(scripted_server, tmp_path / "data", limits=Limits(body_bytes=2000)) as server:
-        chat = f"{server.url}/v1/chat/completions"
+        chat = "/v1/chat/completions"
         with pytest.raises(openai.APIStatusError, match="larger than the 2,000 bytes") as caught:
             server.client().chat.completions.create(
                 model="scripted", messages=[{"role": "user", "content": "x" * 5_000_000}]
             )
         assert caught.value.status_code == 413
         chunks = iter([b"x" * 1000] * 5000)  # no content-length
-        answer = httpx.post(chat, content=chunks)
+        answer = server.request("POST", chat, content=chunks)
         assert (answer.status_code, answer.json()["error"]["code"]) == (413, "too_large")
-        patient = httpx.post(chat, content=b"x" * 3000, headers={"Expect": "100-continue"})
+        patient = server.request("POST", chat, content=b"x" * 3000, headers={"Expect": "100-continue"})
         assert patient.status_code == 413
         assert server.client().chat.completions.create(model="scripted", messages=HELLO).choices
 
 
 def test_requests_at_once_have_a_limit(scripted_server: ScriptedServer, tmp_path: Path) -> None:
     with api(scripted_server, tmp_path / "data", limits=Limits(requests=1)) as server:
-        scripted_server.script(Reply.text("A slow answer.", pause=0.1))
+        go_on = threading.Event()
+        scripted_server.script(Reply.text("A slow answer.", hold=go_on))
         with server.client().chat.completions.create(model="scripted", messages=HELLO, stream=True) as stream:
-            next(iter(stream))
-            busy = httpx.get(f"{server.url}/v1/models")
+            assert next(part for part in stream if part.choices[0].delta.content)
+            busy = server.request("GET", "/v1/models")
             assert (busy.status_code, busy.json()["error"]["code"]) == (429, "too_many_requests")
-            list(stream)
-        assert httpx.get(f"{server.url}/v1/models").status_code == 200
+            go_on.set()
+            assert list(stream)
+        assert server.request("GET", "/v1/models").status_code == 200
 
 
 def test_pages_that_there_are_not(scripted_server: ScriptedServer, tmp_path: Path) -> None:
     with api(scripted_server, tmp_path / "data") as server:
         for path in ("/docs", "/redoc", "/openapi.json", "/v1/nowhere"):
-            answer = httpx.get(server.url + path)
+            answer = server.request("GET", path)
             assert answer.status_code == 404
             assert set(answer.json()["error"]) == {"message", "type", "param", "code"}
-        assert httpx.get(f"{server.url}/v1/chat/completions").status_code == 405
+        assert server.request("GET", "/v1/chat/completions").status_code == 405
         for call in (
             lambda client: client.models.retrieve("gpt-4/x"),
             lambda client: client.chat.completions.create(model="gpt-4", messages=HELLO),
@@ -118,7 +124,7 @@ def test_the_log_has_a_line_a_request_and_nothing_of_its_contents(
         client.files.create(file=("private name.md", b"private content"), purpose="user_data")
         scripted_server.script(Reply.text("private answer", usage={"prompt_tokens": 11, "completion_tokens": 3}))
         client.chat.completions.create(model="scripted", messages=[{"role": "user", "content": "private question"}])
-        httpx.get(f"{server.url}/v1/a%0d%0ab%1b?key={KEY}")
+        server.request("GET", f"/v1/a%0d%0ab%1b?key={KEY}")
     log = capfd.readouterr().err
     assert "private" not in log
     assert KEY not in log
@@ -171,12 +177,13 @@ def start(*arguments: str, **environment: str) -> Any:
 
 def test_what_keeps_a_server_from_starting(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        (tmp_path / "open").mkdir(mode=0o755)
+        (tmp_path / "open").mkdir()
+        (tmp_path / "open").chmod(0o755)
         port = str(taken.getsockname()[1])
         for arguments, message in (
             (("--host", "0.0.0.0"), "A server on 0.0.0.0 can be reached from other machines: give clients a key"),
             (("--key", ""), "--key is empty"),
-            (("--port", port), f"127.0.0.1, port {port}: Address already in use"),
+            (("--port", port), f"127.0.0.1, port {port}: {os.strerror(errno.EADDRINUSE)}"),
             (("--tool", "dance"), "--tool dance: there is no such tool"),
             (("--port", "0", "--data", str(tmp_path / "open")), "can be read by others"),
             (("--file", str(tmp_path / "no.pdf")), "no.pdf"),
@@ -197,7 +204,7 @@ def test_it_starts_and_ends(scripted_server: ScriptedServer, tmp_path: Path, mon
 
     class Once(uvicorn.Server):
         async def main_loop(self) -> None:
-            async with httpx.AsyncClient() as client:
+            async with httpx.AsyncClient(timeout=PATIENCE) as client:
                 url = f"http://127.0.0.1:{self.servers[0].sockets[0].getsockname()[1]}/v1/chat/completions"
                 headers = {"Authorization": "Bearer of-clients"}
                 asked.append(await client.post(url, json={"model": "scripted", "messages": HELLO}, headers=headers))

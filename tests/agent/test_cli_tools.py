@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from longread.agent.cli import app
+from longread.tools import PythonLimits
 from scripted_server import Reply, ScriptedServer
 
 CALL = Reply.calls(("search", {"query": "bytes"}), text="Let me look.")
@@ -70,14 +72,18 @@ def test_what_is_offered(
     assert offered(scripted_server) == names
 
 
-def test_python_has_the_sheets_as_files(scripted_server: ScriptedServer, tmp_path: Path):
+def test_python_has_the_sheets_as_files(
+    scripted_server: ScriptedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    # To import pandas for the first time takes longer, where it was installed without being compiled.
+    monkeypatch.setattr("longread.tools.python.PythonLimits", partial(PythonLimits, seconds=500.0, cpu_seconds=500))
     (tmp_path / "sales.csv").write_text("year,sold\n2024,30\n2025,12\n")
-    code = "import pandas\npandas.read_csv('sales-p1.csv')['sold'].sum()"
+    code = "import pandas\nint(pandas.read_csv('sales-p1.csv')['sold'].sum())"
     scripted_server.script(Reply.calls(("python", {"code": code})), Reply.text("42."))
     command = ["ask", "How many in all?", "-f", str(tmp_path / "sales.csv"), "--server", scripted_server.url]
     result = run(*command, "--tool", "python")
     assert result.exit_code == 0, result.output
-    assert "← python: np.int64(42)" in result.stderr
+    assert "← python: 42" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -87,10 +93,7 @@ def test_python_has_the_sheets_as_files(scripted_server: ScriptedServer, tmp_pat
         (["--no-tools", "--tool", "search"], "--no-tools and --tool search exclude each other."),
         (["--approve"], "--approve asks before each call, and nobody is at the terminal to be asked."),
         (["--schema", "nowhere.json"], "--schema nowhere.json cannot be read as JSON"),
-        (
-            ["--schema", "WRONG"],
-            "The schema is not a JSON schema: 'objekt' is not valid under any of the given",
-        ),
+        (["--schema", "WRONG"], "The schema is not a JSON schema: 'objekt' "),
         (["--schema", "LIST"], "is no JSON schema: it is not an object."),
     ],
 )

@@ -35,14 +35,14 @@ def test_a_full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     assert look("disk") == Result("disk", "fail", "1.0 GiB free", "Free 2 GiB, or set LONGREAD_CACHE_DIR.")
 
 
-def test_an_engine_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_engine_that_is_not_installed(monkeypatch: pytest.MonkeyPatch, refusing: str) -> None:
     monkeypatch.setattr(doctor, "find_spec", lambda name: None if name in ("torch", "gguf") else object())
     found = look("embedded engine")
     assert found.state == "fail"
     assert found.found == "not installed: torch, gguf"
     assert "longread[embedded]" in found.remedy
     assert look("device").state == "off"
-    assert look("embedded engine", server="http://127.0.0.1:9").state == "off"
+    assert look("embedded engine", server=f"http://{refusing}").state == "off"
 
 
 def test_a_device_that_this_machine_has_not(monkeypatch: pytest.MonkeyPatch) -> None:

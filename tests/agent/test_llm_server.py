@@ -2,8 +2,8 @@
 
 import json
 import socket
+import tempfile
 import threading
-import time
 
 import pytest
 from qwen_agent.llm.schema import USER, Message
@@ -14,7 +14,7 @@ from longread.agent.llm.served_tokenizer import is_qwen
 from longread.agent.llm.server import Server
 from longread.agent.tokens import qwen
 from longread.serving.errors import ServerError
-from scripted_server import Reply, ScriptedServer
+from scripted_server import PATIENCE, Reply, ScriptedServer
 
 
 @pytest.mark.parametrize(
@@ -60,10 +60,10 @@ def test_what_is_no_address(written: str):
 
 
 @pytest.mark.parametrize("prefix", ["unix:", "unix://"])
-def test_a_unix_domain_socket(tmp_path, prefix: str):
-    path = tmp_path / "server.sock"
-    with ScriptedServer(unix=str(path)) as server:
-        address = f"{prefix}{path}"
+def test_a_unix_domain_socket(prefix: str):
+    # In a folder of a short name: that of a socket has a limit.
+    with tempfile.TemporaryDirectory() as folder, ScriptedServer(unix=f"{folder}/server.sock") as server:
+        address = f"{prefix}{folder}/server.sock"
         assert [model.id for model in list_models(address)] == ["scripted"]
         *_, (answer,) = EndpointChat({"server": address}).chat([Message(USER, "Hi")])
         assert answer.content == "The scripted answer."
@@ -154,21 +154,24 @@ def test_the_name_is_that_of_the_vocabulary(scripted_server: ScriptedServer):
 
 
 def test_a_books_pages_are_counted_several_at_a_time(scripted_server: ScriptedServer):
-    at_once, most, lock = 0, 0, threading.Lock()
+    at_once, most, lock, several = 0, 0, threading.Lock(), threading.Event()
 
     def slow(request: dict) -> Reply:
         nonlocal at_once, most
         with lock:
             at_once += 1
             most = max(most, at_once)
-        time.sleep(0.02)
+            if at_once > 1:
+                several.set()
+        assert several.wait(PATIENCE)
         with lock:
             at_once -= 1
         return vllm(request)
 
-    scripted_server.tokenize = slow
+    scripted_server.tokenize = vllm
     tokenizer = server_tokenizer(scripted_server.url, None, "llama")
     assert tokenizer is not None
+    scripted_server.tokenize = slow
     pages = [f"page {number} " * number for number in range(60)]
     assert tokenizer.counts(pages) == [2 * number for number in range(60)]
     assert 2 <= most <= 8
@@ -198,9 +201,9 @@ def test_no_way_to_count(scripted_server: ScriptedServer):
         assert server_tokenizer(scripted_server.url, None, "llama") is None
 
 
-def test_no_server_to_count():
+def test_no_server_to_count(refusing: str):
     with pytest.raises(ServerError, match="cannot be reached: connection refused"):
-        server_tokenizer("http://127.0.0.1:9", None, "llama")
+        server_tokenizer(f"http://{refusing}", None, "llama")
 
 
 def test_a_server_that_stops_counting(scripted_server: ScriptedServer):
@@ -251,10 +254,10 @@ def test_a_key_that_no_header_can_carry_is_refused() -> None:
         assert key not in str(caught.value)
 
 
-def test_names_are_looked_up_with_ipv6_though_qwen_agent_has_turned_it_off():
+def test_names_are_looked_up_with_ipv6_though_qwen_agent_has_turned_it_off(monkeypatch: pytest.MonkeyPatch):
     from qwen_agent.tools import image_search
 
-    socket.getaddrinfo = image_search._new_getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", image_search._new_getaddrinfo)
     with pytest.raises(IndexError):
         socket.getaddrinfo("::1", 80)[0]
     Server("http://[::1]:80").client().close()

@@ -1,14 +1,16 @@
 """A corpus as an MCP server, asked by the official client: over standard input and output, and over HTTP."""
 
 import asyncio
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
-import time
+import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from errno import EADDRINUSE
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +23,10 @@ from corpora import corpus, document
 from longread.agent.corpus import Corpus, OutlineEntry
 from longread.agent.errors import ConfigError
 from longread.agent.mcp_server import instructions, read, serve, serve_http, server
+from scripted_server import PATIENCE
 
 SCRIPT = """
-import sys, time
+import os, sys, threading
 from corpora import corpus, document
 from longread.agent.mcp_server import serve, serve_http
 from longread.agent.tool_choice import clean
@@ -41,17 +44,22 @@ class Careless(BaseTool):
 
 class Slow(BaseTool):
     name = "slow"
-    description = "Waits."
+    description = "Waits for three more calls."
     parameters = []
+    meeting = threading.Barrier(4)
 
     def call(self, params, **kwargs):
-        time.sleep(0.5)
+        self.meeting.wait(300)
         return "waited"
 
 book = document("book", "The first page.", "A profit of 57,344 euros. <|im_end|>", title="A book")
 buecher = document("bücher", "Seite eins.")
 everything = corpus(book, buecher)
 tools = [*document_tools(everything, clean=clean), Careless(), Slow()]
+
+def end_with_the_test():
+    sys.stdin.read()
+    os._exit(1)
 """
 BOOK = document("book", "The first page.", "A profit of 57,344 euros. <|im_end|>", title="A book")
 
@@ -69,7 +77,7 @@ def asked(question: Callable[[mcp.Client], Awaitable[Any]], log: Path, tail: str
             async with mcp.Client(mcp.stdio_client(program, errlog=errors)) as client:
                 return await question(client)
 
-    return asyncio.run(asyncio.wait_for(ask(), 60))
+    return asyncio.run(asyncio.wait_for(ask(), 500))
 
 
 def test_a_corpus_over_standard_input_and_output(tmp_path: Path) -> None:
@@ -120,10 +128,8 @@ def test_a_corpus_over_standard_input_and_output(tmp_path: Path) -> None:
         with pytest.raises(mcp.MCPError, match=r"book has no page '3'; it has 1-2\."):
             await client.read_resource("longread://book/3")
 
-        began = time.monotonic()
         answers = await asyncio.gather(*(client.call_tool("slow", {}) for _ in range(4)))
-        assert [text_of(answer) for answer in answers] == ["waited"] * 4
-        assert time.monotonic() - began < 1.9
+        assert [text_of(answer) for answer in answers] == ["waited"] * 4, "they were called at once"
 
     asked(question, tmp_path / "log")
     assert "this is no message" in (tmp_path / "log").read_text()
@@ -135,29 +141,51 @@ def text_of(result: types.CallToolResult) -> str:
     return content.text
 
 
-def test_it_ends_when_its_input_does_and_at_ctrl_c() -> None:
-    code = SCRIPT + "print('ready', file=sys.stderr, flush=True); serve(everything, [])"
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", code],
-            env=environment(),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(2)
-    ]
-    for process in processes:
-        assert process.stderr
-        assert process.stderr.readline() == "ready\n"
-    closed, interrupted = processes
-    assert closed.communicate(timeout=20)[0] == ""
-    assert closed.returncode == 0
-    time.sleep(1)  # until it waits for input
-    interrupted.send_signal(signal.SIGINT)
-    assert interrupted.wait(10) == -signal.SIGINT
-    assert interrupted.communicate()[0] == ""
+HELLO = {
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "initialize",
+    "params": {
+        "protocolVersion": "2025-06-18",
+        "capabilities": {},
+        "clientInfo": {"name": "test", "version": "1"},
+    },
+}
+
+
+@pytest.fixture
+def begun() -> Iterator[subprocess.Popen[str]]:
+    """A server that has answered, and waits for more of its input."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT + "serve(everything, [])"],
+        env=environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdin
+        assert process.stdout
+        process.stdin.write(json.dumps(HELLO) + "\n")
+        process.stdin.flush()
+        assert json.loads(process.stdout.readline())["id"] == 1
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_it_ends_when_its_input_does(begun: subprocess.Popen[str]) -> None:
+    assert begun.communicate(timeout=PATIENCE)[0] == ""
+    assert begun.returncode == 0
+
+
+def test_it_ends_at_ctrl_c(begun: subprocess.Popen[str]) -> None:
+    begun.send_signal(signal.SIGINT)
+    assert begun.wait(PATIENCE) == -signal.SIGINT
+    assert begun.stdout
+    assert begun.stdout.read() == ""
 
 
 # In this process
@@ -201,24 +229,27 @@ def test_a_cancelled_call_cancels_the_tool() -> None:
         name = "waiting"
         description = ""
         parameters = []  # noqa: RUF012
-        cancelled = False
+        begun, cancelled = threading.Event(), threading.Event()
 
         def call(self, params: Any, **kwargs: Any) -> str:
-            while not self.cancelled:
-                time.sleep(0.01)
+            self.begun.set()
+            assert self.cancelled.wait(PATIENCE)
             return ""
 
         def cancel(self) -> None:
-            self.cancelled = True
+            self.cancelled.set()
 
     tool = Waiting()
 
     async def question(client: mcp.Client) -> None:
-        with pytest.raises(TimeoutError):
-            await asyncio.wait_for(client.call_tool("waiting", {}), 0.3)
+        calling = asyncio.create_task(client.call_tool("waiting", {}))
+        assert await asyncio.to_thread(tool.begun.wait, PATIENCE)
+        calling.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await calling
+        assert await asyncio.to_thread(tool.cancelled.wait, PATIENCE)
 
     called(server(corpus(BOOK), [tool]), question)
-    assert tool.cancelled
 
 
 def test_resources_by_address() -> None:
@@ -254,8 +285,12 @@ def test_without_the_library_the_error_says_what_to_install(monkeypatch: pytest.
 @contextmanager
 def over_http() -> Iterator[tuple[str, subprocess.Popen[str]]]:
     process = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT + "serve_http(everything, tools)"],
+        [
+            *(sys.executable, "-c"),
+            SCRIPT + "threading.Thread(target=end_with_the_test, daemon=True).start(); serve_http(everything, tools)",
+        ],
         env=environment(),
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -279,10 +314,10 @@ def test_a_corpus_over_http() -> None:
         assert "[book:2]" in asyncio.run(ask(url))
         # As a page whose host's name has come to stand for this machine would have it.
         for headers in ({"Host": "evil.example"}, {"Origin": "http://evil.example"}):
-            response = httpx.post(url, json={}, headers=headers, trust_env=False)
+            response = httpx.post(url, json={}, headers=headers, trust_env=False, timeout=PATIENCE)
             assert response.status_code in (403, 421)
         process.send_signal(signal.SIGINT)
-        assert process.wait(10) in (0, -signal.SIGINT)
+        assert process.wait(PATIENCE) in (0, -signal.SIGINT)
         assert process.stdout
         assert process.stdout.read() == ""
 
@@ -294,5 +329,5 @@ def test_http_is_for_this_machine_only_and_for_a_free_port() -> None:
         serve_http(corpus(BOOK), [], host="0.0.0.0")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(ConfigError, match=rf"127\.0\.0\.1:{port} cannot be served at: Address already in use"):
+        with pytest.raises(ConfigError, match=rf"127\.0\.0\.1:{port} cannot be served at: {os.strerror(EADDRINUSE)}"):
             serve_http(corpus(BOOK), [], port=port)

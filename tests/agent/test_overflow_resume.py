@@ -2,10 +2,11 @@
 
 import os
 import re
-import signal
 import subprocess
 import sys
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from longread.agent.overflow import (
     WindowDone,
     WindowFailed,
     WindowStarted,
+    parallel,
     plan_map,
     run_map,
 )
@@ -140,16 +142,24 @@ def test_a_disk_that_is_full_is_said_once_and_stops_nothing(monkeypatch: pytest.
     ]
 
 
-def test_closing_stops_the_requests_and_keeps_what_is_done() -> None:
+def test_closing_stops_the_requests_and_keeps_what_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
     whole, where = planted(5, pages=60)
     made = plan(whole)
     assert len(made.windows) >= 5
+    answered = [made.prompt(index).messages for index in range(2)]
     release = threading.Event()
 
-    def hang(prompt: Prompt) -> None:
-        if len(model.answered) >= 2:
-            assert release.wait(10)
+    class Pool(ThreadPoolExecutor):
+        def shutdown(self, *arguments: Any, **options: Any) -> None:
+            release.set()  # only now that all is told to stop
+            super().shutdown(*arguments, **options)
 
+    def hang(prompt: Prompt) -> None:
+        if prompt.messages not in answered:
+            assert release.wait(300)
+            time.sleep(0.1)  # what does not wait for it is gone by then
+
+    monkeypatch.setattr(parallel, "ThreadPoolExecutor", Pool)
     model = Finder(hang)
     events = run_map(made, model, parallel=2)
     done = 0
@@ -157,11 +167,10 @@ def test_closing_stops_the_requests_and_keeps_what_is_done() -> None:
         done += isinstance(event, WindowDone)
         if done == 2:
             break
-    threading.Timer(0.05, release.set).start()
     events.close()
     assert model.closed == len(model.prompts)  # none is under way
     assert len(model.prompts) <= 4
-    assert threading.active_count() == sum(not t.name.startswith("overflow") for t in threading.enumerate())
+    assert not any(thread.name.startswith("overflow") for thread in threading.enumerate())
     asked = len(model.prompts)
     kept = made.cost().kept
     assert 2 <= kept < len(made.windows)
@@ -174,7 +183,7 @@ def test_closing_stops_the_requests_and_keeps_what_is_done() -> None:
 
 
 KILLED = """
-import sys, time
+import sys
 from planted import Finder, planted
 from longread.agent.overflow import WindowDone, run_map
 from test_overflow_resume import plan
@@ -182,7 +191,7 @@ from test_overflow_resume import plan
 def hang(prompt):
     if len(model.answered) == 3:
         print("hangs", flush=True)
-        time.sleep(60)
+        sys.stdin.read()
 
 model = Finder(hang)
 for event in run_map(plan(planted(5, pages=60)[0]), model, parallel=1):
@@ -193,14 +202,14 @@ for event in run_map(plan(planted(5, pages=60)[0]), model, parallel=1):
 def test_a_run_that_was_killed_goes_on() -> None:
     here = Path(__file__).parent
     path = os.pathsep.join([str(here), str(here.parent), *filter(None, sys.path)])
-    process = subprocess.Popen(
-        [sys.executable, "-c", KILLED], env={**os.environ, "PYTHONPATH": path}, stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout
-    with process.stdout as output:
-        assert output.readline() == "hangs\n"
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+    command, pipe = [sys.executable, "-c", KILLED], subprocess.PIPE
+    environment = {**os.environ, "PYTHONPATH": path}
+    with subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, text=True) as process:
+        try:
+            assert process.stdout
+            assert process.stdout.readline() == "hangs\n"
+        finally:
+            process.kill()
     whole, where = planted(5, pages=60)
     model = Finder()
     planned, *events, result = run_map(plan(whole), model)

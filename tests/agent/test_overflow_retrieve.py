@@ -138,7 +138,7 @@ TEXT = st.lists(WORDS, max_size=40).map(lambda words: " ".join(words).strip())
 
 
 @given(st.lists(st.lists(TEXT, min_size=1, max_size=8), min_size=1, max_size=3), st.integers(1, 400))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_the_budget_is_never_exceeded_and_counted_as_the_prompt_is(texts: list[list[str]], budget: int) -> None:
     whole = corpus(*(document(f"d{number}", *pages) for number, pages in enumerate(texts)))
     try:

@@ -85,7 +85,7 @@ TEXTS = st.lists(
 
 
 @given(st.lists(TEXTS, min_size=1, max_size=3), st.integers(600, 900))
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_windows_have_every_page_once_in_order_and_are_counted_exactly(texts: list[list[str]], window: int) -> None:
     whole = corpus(*(document(f"d{number}", *pages, title="«标题»") for number, pages in enumerate(texts)))
     made = plan(whole, window=window)

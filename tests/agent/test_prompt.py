@@ -1,7 +1,7 @@
 """Whole documents, in an order that a prefix cache can keep, with exact counts, or an error."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from corpora import corpus, document
@@ -37,7 +37,6 @@ def test_the_count_is_that_of_the_rendered_prompt() -> None:
 
 
 @given(st.lists(st.text(st.sampled_from("ab .\n\t-–中é[]<|>1’"), max_size=60).map(str.strip), min_size=1, max_size=6))
-@settings(deadline=None)
 def test_the_count_is_exact_for_any_pages(texts: list[str]) -> None:
     prompt = build(DocumentPart.of(corpus(document("d", *texts)), qwen()), ASK)
     rendered = sum(3 + qwen().count(text) for text in chatml(prompt.messages)) + 3

@@ -1,8 +1,9 @@
 """Quotes in an answer are found as it streams, whatever they look like, and looked up on their pages."""
 
 import re
-import time
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pymupdf
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from corpora import corpus, document
+from longread.agent import claims, passages
 from longread.agent.claims import ClaimFinder, find_claims
 from longread.agent.control import neutralise
 from longread.agent.corpus import Corpus
@@ -116,7 +118,7 @@ _TOKENS = st.sampled_from(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.lists(_TOKENS, max_size=40).map("".join), st.data())
 def test_how_an_answer_is_cut_into_pieces_does_not_matter(answer: str, data: st.DataObject) -> None:
     cuts = sorted(data.draw(st.lists(st.integers(0, len(answer)), max_size=12)))
@@ -130,14 +132,38 @@ def test_how_an_answer_is_cut_into_pieces_does_not_matter(answer: str, data: st.
         assert 0 <= claim.start < claim.end <= len(answer)
 
 
-def test_an_answer_that_repeats_itself_without_end_is_checked_in_time() -> None:
-    answer = 'It "takes 57,344 bytes of K/V cache" [book:1] ' * 400
-    checker = QuoteChecker(BOOK)
-    begun = time.perf_counter()
-    found = [quote for at in range(0, len(answer), 5) for quote in checker.feed(answer[at : at + 5])]
-    found += checker.finish()
-    assert len(found) == 400
-    assert time.perf_counter() - begun < 20
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How often it is looked at what a quote claims, and at what pages have."""
+    counts: Counter[str] = Counter()
+
+    def count(of: Any, name: str) -> None:
+        original = getattr(of, name)
+
+        def counted(*arguments: Any, **options: Any) -> Any:
+            counts[name] += 1
+            return original(*arguments, **options)
+
+        monkeypatch.setattr(of, name, counted)
+
+    count(claims, "_claim")
+    count(passages, "NormalText")
+    for name in ("exact", "exact_elsewhere", "near", "candidates", "_index"):
+        count(Passages, name)
+    return counts
+
+
+def test_an_answer_that_repeats_itself_without_end_is_checked_in_time(calls: Counter[str]) -> None:
+    looks = []
+    for many in (200, 400):
+        answer = 'It "takes 57,344 bytes of K/V cache" [book:1] ' * many
+        checker = QuoteChecker(BOOK)
+        calls.clear()
+        found = [quote for at in range(0, len(answer), 5) for quote in checker.feed(answer[at : at + 5])]
+        found += checker.finish()
+        assert len(found) == many
+        looks.append(calls["_claim"])
+    assert looks[1] - looks[0] == 200, "from some length on a quote more is a single look more"
 
 
 # The normal form
@@ -363,20 +389,28 @@ def test_streamed_checks_are_those_of_the_whole_answer() -> None:
     assert (*found, *checker.finish()) == check(answer, BOOK)
 
 
-def test_a_large_corpus_is_searched_in_time() -> None:
+def test_a_large_corpus_is_searched_in_time(calls: Counter[str]) -> None:
+    """What the page that is named has costs a look at that page, and what none has a look at few of the 3,000."""
     words = [f"word{number % 977} thing{number * 7 % 5003}" for number in range(90_000)]
     pages = [" ".join(words[at : at + 30]) for at in range(0, len(words), 30)]
     large = corpus(document("large", *pages))
-    passages = Passages(large)
+    whole = Passages(large)
     exact = " ".join(f'"{" ".join(words[at + 3 : at + 12])}" [large:{at // 30 + 1}].' for at in range(0, 27_000, 2700))
     invented = " ".join(
         f'"thing1 that word{n} never thing{n + 9} said of thing{n + 3} there" [large:9].' for n in range(10)
     )
-    check(exact + invented, large, passages)
-    for answer, status, seconds in ((exact, "verified", 0.2), (invented, "unverified", 3.0)):  # ten times what it takes
-        begun = time.perf_counter()
-        assert [quote.status for quote in check(answer, large, passages)] == [status] * 10
-        assert time.perf_counter() - begun < seconds
+    check(exact + invented, large, whole)
+    assert calls["_index"] == 1
+    assert calls["NormalText"] <= 2 * len(pages) + 2 * 20  # both forms of a page once, and those of the quotes
+    for answer, status, most in (
+        (exact, "verified", {"exact": 1}),
+        (invented, "unverified", {"exact": 15, "exact_elsewhere": 1, "near": 14, "candidates": 1}),
+    ):
+        calls.clear()
+        assert [quote.status for quote in check(answer, large, whole)] == [status] * 10
+        assert calls.pop("NormalText") == 2 * 10
+        assert calls.pop("_claim") <= 2 * 10
+        assert all(count <= 10 * most.get(name, 0) for name, count in calls.items()), calls
 
 
 # Real files

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from itertools import repeat
 from typing import Any, ClassVar
 
 import pytest
@@ -174,7 +175,8 @@ def test_asking_does_not_block_the_event_loop() -> None:
 
 
 def test_cancelling_stops_the_model() -> None:
-    llm = Scripted(*["more "] * 100_000)
+    llm = Scripted()
+    llm.pieces = repeat("more ")  # type: ignore[assignment]  # it comes to no end by itself
 
     async def cancel() -> None:
         task = asyncio.create_task(LongReader(BOOK, llm).aask("What?"))

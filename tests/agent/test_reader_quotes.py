@@ -3,6 +3,7 @@
 import json
 import threading
 from pathlib import Path
+from typing import Any
 
 import pymupdf
 import pytest
@@ -15,7 +16,7 @@ from longread.agent.cli import app
 from longread.agent.events import CitationChecked
 from longread.agent.terminal import page_url
 from longread.serving.events import Delta
-from scripted_server import Reply, ScriptedServer
+from scripted_server import Reply, Request, ScriptedServer, chunk
 
 PAGE = "One token of the 7B model takes 57,344 bytes of K/V cache in sixteen bits."
 BOOK = corpus(document("book", PAGE, "Prefill is reading the whole of the prompt, once."))
@@ -43,12 +44,20 @@ def test_each_quote_is_looked_up(scripted_server: ScriptedServer, endpoint: Endp
 
 
 def test_it_is_looked_up_while_the_answer_goes_on(scripted_server: ScriptedServer, endpoint: Endpoint):
-    scripted_server.default = Reply.text(f"{TRUE}\n\n" + "And so on. " * 50, pieces=40, pause=0.02)
-    events = [
-        event for event in LongReader(BOOK, endpoint()).stream("What?") if isinstance(event, Delta | CitationChecked)
-    ]
-    at = next(index for index, event in enumerate(events) if isinstance(event, CitationChecked))
-    assert at < len(events) // 2
+    checked = threading.Event()
+
+    def rest(_: Request) -> dict[str, Any]:
+        assert checked.wait(300), "it was not looked up before the answer went on"
+        return chunk({"content": "And so on."})
+
+    scripted_server.default = Reply([chunk({"content": f"{TRUE}\n\nNext. "}), rest, *Reply.text("").parts])
+    events = []
+    for event in LongReader(BOOK, endpoint()).stream("What?"):
+        events.append(event)
+        if isinstance(event, CitationChecked):
+            checked.set()
+    kinds = [type(event) for event in events if isinstance(event, Delta | CitationChecked)]
+    assert kinds == [Delta, CitationChecked, Delta]
 
 
 def test_what_is_said_before_a_tool_is_called_is_no_answer(scripted_server: ScriptedServer, endpoint: Endpoint):
@@ -145,7 +154,7 @@ def test_pages_are_indexed_while_the_server_reads(scripted_server: ScriptedServe
     reader._shelf.passages.prepare = lambda: (prepare(), indexed.set())[0]  # type: ignore[method-assign]
 
     def reply(_: object) -> Reply:
-        assert indexed.wait(30)
+        assert indexed.wait(300)
         return Reply.text(TRUE)
 
     scripted_server.default = reply

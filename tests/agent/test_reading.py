@@ -4,7 +4,7 @@ import pytest
 
 from longread.agent.llm.reading import ReadingMeter, tokens_in_use
 from longread.agent.llm.server import Server
-from scripted_server import ScriptedServer
+from scripted_server import PATIENCE, ScriptedServer
 
 METRICS = """
 vllm:num_requests_running{engine="0",model_name="m"} 1.0
@@ -24,7 +24,11 @@ def test_where_nothing_can_be_said(text: str) -> None:
     assert tokens_in_use(text) is None
 
 
-def test_a_server_without_metrics_is_asked_once(scripted_server: ScriptedServer) -> None:
+def test_a_server_without_metrics_is_asked_once(
+    scripted_server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("longread.agent.llm.reading._CALL_SECONDS", PATIENCE)
+    monkeypatch.setattr("longread.agent.llm.reading._PAUSE_SECONDS", 0.0)
     meter = ReadingMeter(Server(scripted_server.url))
-    assert meter.poll() is None
-    assert meter._silent
+    assert [meter.poll() for _ in range(3)] == [None] * 3
+    assert [request.path for request in scripted_server.requests] == ["/metrics"]

@@ -86,9 +86,10 @@ def test_what_runs_is_listed_and_ended(sleeper: served.Served) -> None:
 
 
 def test_one_that_ended_by_itself_is_shown_with_its_cause_until_it_is_forgotten(sleeper: served.Served) -> None:
-    assert sleeper.process is not None
-    sleeper.process.kill()
-    sleeper.process.wait()
+    process = sleeper.process
+    assert process is not None
+    process.kill()
+    process.wait()  # of the same object: from its death on, `sleeper` has none
     sleeper.log.write_text("INFO:     Application startup complete.\n")
     status = run("serve", "--status")
     assert status.exit_code == 0, status.output

@@ -95,7 +95,7 @@ def test_a_migration_that_fails_changes_nothing(path: Path, monkeypatch: pytest.
     before = schema(path)
     migration = database.migration
     monkeypatch.setattr(database, "migration", lambda version: migration(version) + "INSERT INTO nowhere VALUES (1);")
-    with pytest.raises(SessionError, match=r"sessions\.db: no such table: nowhere"):
+    with pytest.raises(SessionError, match=r"sessions\.db: .*nowhere"):
         Sessions()
     assert schema(path) == before
     monkeypatch.undo()

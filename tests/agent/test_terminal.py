@@ -2,19 +2,24 @@
 
 import os
 import re
+import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, cycle
 from pathlib import Path
+from typing import Any
 
 import pexpect
 import pyte
 import pytest
 
 from longread.agent.sessions import Sessions
-from scripted_server import Reply, ScriptedServer
+from scripted_server import Reply, ScriptedServer, chunk
 
 AGENT = str(Path(sys.executable).with_name("agent"))
+HELD = 3600.0
+"""Seconds: longer than any test. The server waits no longer than its client is there."""
 
 
 class Terminal:
@@ -24,8 +29,9 @@ class Terminal:
         self.screen = pyte.Screen(100, 40)
         self._stream = pyte.Stream(self.screen)
         env = {**os.environ, "TERM": "xterm-256color", "XDG_STATE_HOME": str(home), "PROMPT_TOOLKIT_NO_CPR": "1"}
+        del env["COLUMNS"]  # the terminal itself says
         self.child = pexpect.spawn(
-            AGENT, arguments, dimensions=(40, 100), env=env, timeout=60, encoding="utf-8", codec_errors="replace"
+            AGENT, arguments, dimensions=(40, 100), env=env, timeout=300, encoding="utf-8", codec_errors="replace"
         )
         self.child.logfile_read = self
 
@@ -34,6 +40,19 @@ class Terminal:
 
     def flush(self) -> None:
         pass
+
+    def ended(self) -> int | None:
+        """The exit status, once it has ended by itself."""
+        self.child.expect(pexpect.EOF)
+        self.child.wait()
+        self.child.close()
+        return self.child.exitstatus
+
+    def kill(self) -> None:
+        """End it now. pexpect's own way waits a tenth of a second for that, and then fails."""
+        if self.child.isalive():
+            self.child.kill(signal.SIGKILL)
+            self.child.wait()
 
     @property
     def text(self) -> str:
@@ -46,14 +65,22 @@ def chat(scripted_server: ScriptedServer, tmp_path: Path) -> Iterator[Callable[.
     book.write_text("One token of the 7B model takes 57,344 bytes of K/V cache.\n")
     open_terminals: list[Terminal] = []
 
-    def start(*arguments: str) -> Terminal:
-        command = ["chat", *arguments, "-f", str(book), "--server", scripted_server.url]
+    def start(*arguments: str, file: bool = True) -> Terminal:
+        files = ["-f", str(book)] if file else []
+        command = ["chat", *arguments, *files, "--server", scripted_server.url]
         open_terminals.append(Terminal(command, tmp_path))
         return open_terminals[-1]
 
     yield start
     for terminal in open_terminals:
-        terminal.child.close(force=True)
+        terminal.kill()
+        terminal.child.close()
+
+
+def spoken(words: Iterable[str], pause: float) -> Reply:
+    """An answer, a word every so many seconds, that comes to no end."""
+    parts: Iterable[Any] = chain.from_iterable((pause, chunk({"content": word})) for word in words)
+    return Reply(chain([chunk({"role": "assistant", "content": ""})], parts, [HELD]))
 
 
 def test_a_conversation(scripted_server: ScriptedServer, chat: Callable[..., Terminal]) -> None:
@@ -76,12 +103,12 @@ def test_a_conversation(scripted_server: ScriptedServer, chat: Callable[..., Ter
 def test_ctrl_c_stops_the_answer_and_keeps_the_conversation(
     scripted_server: ScriptedServer, chat: Callable[..., Terminal]
 ) -> None:
-    scripted_server.script(Reply.text("word " * 400, pieces=400, pause=0.05), Reply.text("Second."))
+    scripted_server.script(spoken(cycle(["word "]), 0.05), Reply.text("Second."))
     terminal = chat("First?")
     terminal.child.expect("word word word")
     terminal.child.sendintr()
     terminal.child.expect("stopped")
-    assert scripted_server.chats[0].gone.wait(5)
+    assert scripted_server.chats[0].gone.wait(300)
     terminal.child.expect("›")
     terminal.child.sendline("Second?")
     terminal.child.expect("first token")
@@ -97,12 +124,13 @@ def test_ctrl_c_stops_the_answer_and_keeps_the_conversation(
 def test_what_was_said_before_ctrl_c_stands_there_once(
     scripted_server: ScriptedServer, chat: Callable[..., Terminal]
 ) -> None:
-    words = " ".join(f"w{number:03}" for number in range(150))
-    scripted_server.default = Reply.text(words, pieces=150, pause=0.03)
+    words = [f"w{number:03} " for number in range(150)]  # no more than the screen holds
+    scripted_server.script(spoken(words, 0.03))
     terminal = chat("First?")
     terminal.child.expect("w030")
     terminal.child.sendintr()
     terminal.child.expect("stopped")
+    terminal.child.expect("›")
     terminal.child.sendline("/quit")
     terminal.child.expect(pexpect.EOF)
     said = re.findall(r"w\d{3}", terminal.text)
@@ -114,13 +142,14 @@ def test_what_was_said_before_ctrl_c_stands_there_once(
 def test_ctrl_c_while_the_server_reads_forgets_the_question(
     scripted_server: ScriptedServer, chat: Callable[..., Terminal]
 ) -> None:
-    scripted_server.script(Reply.text("Too late.", pause=30.0), Reply.text("Second."))
+    scripted_server.script(Reply.text("Too late.", pause=HELD), Reply.text("Second."))
     terminal = chat("First?")
     terminal.child.expect("the server is reading")
     while not scripted_server.chats:
         time.sleep(0.05)
     terminal.child.sendintr()
     terminal.child.expect("the question is forgotten")
+    terminal.child.expect("›")
     terminal.child.sendline("Second?")
     terminal.child.expect("first token")
     assert [m["content"] for m in scripted_server.chats[1].json["messages"]][-1].endswith("Second?")
@@ -131,16 +160,14 @@ def test_ctrl_d_leaves(chat: Callable[..., Terminal]) -> None:
     terminal = chat()
     terminal.child.expect("›")
     terminal.child.sendeof()
-    terminal.child.expect(pexpect.EOF)
-    terminal.child.close()
-    assert terminal.child.exitstatus == 0
+    assert terminal.ended() == 0
 
 
 def test_a_conversation_that_is_gone_on_with(scripted_server: ScriptedServer, chat: Callable[..., Terminal]) -> None:
     scripted_server.script(
         Reply.calls(("search", {"query": "bytes"})),
         Reply.text('It "takes 57,344 bytes" [book:1].'),
-        Reply.text("word " * 400, pieces=400, pause=0.05),
+        spoken(cycle(["word "]), 0.05),
         Reply.text("As I said."),
     )
     first = chat("How many bytes?")
@@ -148,9 +175,8 @@ def test_a_conversation_that_is_gone_on_with(scripted_server: ScriptedServer, ch
     first.child.expect("first token")
     first.child.expect("›")
     first.child.sendline("Why?")
-    first.child.expect("word word word")
-    first.child.kill(9)  # nothing is said goodbye to
-    first.child.wait()
+    first.child.expect("word word word word")  # what is seen is kept, but perhaps for the last word
+    first.kill()  # nothing is said goodbye to
     second = chat("--continue", "Sure?")
     second.child.expect(r"going on with [0-9a-f]{10}: How many bytes\? \(2 questions\)")
     second.child.expect("As I said")
@@ -178,17 +204,15 @@ def test_a_file_that_has_changed_and_one_that_is_not_named(
     first.child.sendline("/quit")
     first.child.expect(pexpect.EOF)
     (tmp_path / "book.txt").write_text("Two tokens take twice as much.\n")
-    second = Terminal(["chat", "--continue", "--server", scripted_server.url], tmp_path)
+    second = chat("--continue", file=False)
     second.child.expect("book.txt has changed")
     second.child.expect("going on with")
+    second.child.expect("›")
     second.child.sendline("And now?")
     second.child.expect("first token")
     third = chat("--continue")
     third.child.expect("is being written by process")
-    third.child.expect(pexpect.EOF)
-    third.child.close()
-    assert third.child.exitstatus == 1
-    second.child.close(force=True)
+    assert third.ended() == 1
     sent = scripted_server.chats[-1].json["messages"]
     assert "Two tokens take twice" in sent[1]["content"]
     assert [turn["role"] for turn in sent] == ["system", "user", "assistant", "user"]

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -36,7 +37,7 @@ def figures(value: Any) -> Iterator[float]:
 
 
 def test_every_section_comes_out(tmp_path: Path):
-    result = run(SCRIPT, "--tiny", "--out", tmp_path / "results")
+    result = run(SCRIPT, "--tiny", "--out", tmp_path / "results", "--minutes", "600")
     assert result.returncode == 0, result.stdout + result.stderr
     (path,) = (tmp_path / "results").iterdir()
     assert path.name == "gpu-interpreter.json"
@@ -87,15 +88,17 @@ def dies(setting):
 
 def hangs(setting):
     yield {"tokens": 1}
-    time.sleep(60)
+    time.sleep(600)
 
 gpu.GRACE = 0
 for work in raises, dies, hangs:
     gpu.SECTIONS["ceilings"] = gpu.Section(work, 1)
     section = {"target": "", "rows": [], "failed": []}
+    setting = Setting(True, time.monotonic() + 600)
     # Forked, so that it knows of the section.
-    for _ in gpu.run("ceilings", Setting(True, time.monotonic() + 2), section, multiprocessing.get_context("fork")):
-        pass
+    for _ in gpu.run("ceilings", setting, section, multiprocessing.get_context("fork")):
+        if work is hangs:  # the time is over now, after its first row
+            object.__setattr__(setting, "deadline", time.monotonic())
     assert section["rows"] == [{"tokens": 1}]
     print(*section["failed"])
 """
@@ -103,11 +106,9 @@ for work in raises, dies, hangs:
 
 def test_a_section_that_fails_takes_nothing_with_it():
     result = run("-c", FAILING, SCRIPT.parent)
-    assert result.stdout.splitlines() == [
-        "ValueError: this is why",
-        "a process ended with status 3",
-        "stopped after 2 s, its share of the time",
-    ], result.stderr
+    *failed, stopped = result.stdout.splitlines()
+    assert failed == ["ValueError: this is why", "a process ended with status 3"], result.stderr
+    assert re.fullmatch(r"stopped after \d+ s, its share of the time", stopped)
 
 
 def test_without_time_nothing_is_begun_and_it_fails(tmp_path: Path):

@@ -3,7 +3,9 @@
 import json
 import threading
 import time
+from concurrent.futures import Future, wait
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -66,16 +68,18 @@ def test_a_run_that_was_killed_before_its_first_line_begins_anew(tmp_path: Path)
 
 
 def test_several_are_asked_at_once_and_no_more(tmp_path: Path):
-    running, most, lock = 0, 0, threading.Lock()
+    running, most, lock, three = 0, 0, threading.Lock(), threading.Barrier(3, timeout=300)
 
     def ask(prompt: str, tokens: int) -> Reply:
         nonlocal running, most
         with lock:
             running += 1
             most = max(most, running)
-        time.sleep(0.02)
+        three.wait()
+        time.sleep(0.02)  # in which a fourth would come
         with lock:
             running -= 1
+        three.wait()  # before anybody goes on to the next
         return reply()
 
     results = ask_all(tmp_path / "r.jsonl", [sample(n) for n in range(12)], ask, at_once=3)
@@ -83,11 +87,23 @@ def test_several_are_asked_at_once_and_no_more(tmp_path: Path):
     assert most == 3
 
 
-def test_an_error_ends_the_run_and_keeps_what_was_answered(tmp_path: Path):
+def test_an_error_ends_the_run_and_keeps_what_was_answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    known = threading.Event()
+
     def ask(prompt: str, tokens: int) -> Reply:
         if "Question 2" in prompt:
             raise QualityError("the server is gone.")
+        if not any(f"Question {n}" in prompt for n in (0, 1)):
+            assert known.wait(300)  # else they could all be answered before the run hears of the error
         return reply()
+
+    def waited(futures: set[Future[Row]], **how: Any) -> Any:
+        done, rest = wait(futures, **how)
+        if any(future.exception() for future in done):
+            known.set()
+        return done, rest
+
+    monkeypatch.setattr("longread.benchmarks.quality.runner.wait", waited)
 
     path = tmp_path / "r.jsonl"
     with pytest.raises(QualityError, match="the server is gone"):

@@ -32,6 +32,13 @@ def paperqa(real: Callable[[str, str], Path]) -> Callable[[str], Path]:
     return lambda name: real("paper-qa==2026.8.12", f"tests/stub_data/{name}")
 
 
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parser processes may take long to start and to end: the machine may be busy."""
+    monkeypatch.setattr("longread.agent.corpus.pool._START", 300.0)
+    monkeypatch.setattr("longread.agent.corpus.pool._LEAVE", 60.0)
+
+
 @pytest.fixture
 def faulty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Registers `faulty_format.Faulty` for this test, here and in the parser processes."""

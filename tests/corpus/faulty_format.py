@@ -1,4 +1,7 @@
-"""A format whose parser does what its file says: one page a line, "crash", "hang", "memory", "error" or its text."""
+"""A format whose parser does what its file says: one page a line, "crash", "hang", "memory", "error" or its text.
+
+"hang PATH" makes that file before it hangs, "touch PATH" just so, and "wait PATH" waits for it.
+"""
 
 import ctypes
 import os
@@ -54,7 +57,14 @@ def act(line: str) -> str:
     elif what == "once" and not Path(rest).exists():  # a crash that does not come back
         Path(rest).touch()
         os.abort()
+    elif what == "touch":
+        Path(rest).touch()
+    elif what == "wait":
+        while not Path(rest).exists():
+            time.sleep(0.01)
     elif what == "hang":
+        if rest:
+            Path(rest).touch()
         ctypes.PyDLL(None).sleep(600)  # in C, and keeps the GIL: no other thread and no signal handler gets to run
     elif what == "slow":
         time.sleep(float(rest))

@@ -6,8 +6,9 @@ from longread.agent.corpus import Corpus, Document, LoadOptions
 
 
 def load(path: Path | str, **options: object) -> Document:
-    """The one document at `path`, without the cache."""
-    return Corpus.load([path], options=LoadOptions.model_validate({"cache": False, **options})).documents[0]
+    """The one document at `path`, without the cache, and however busy the machine is."""
+    given = LoadOptions.model_validate({"cache": False, "timeout": 300.0, **options})
+    return Corpus.load([path], options=given).documents[0]
 
 
 def text_of(document: Document) -> str:

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -39,7 +40,9 @@ def test_events(tmp_path: Path, paperqa: Callable[[str], Path]) -> None:
     paths = [paperqa("paper.pdf"), tmp_path / "notes.txt"]
     for cached in (False, True):
         events: list[LoadEvent] = []
+        began = time.monotonic()
         corpus = Corpus.load(paths, on_event=events.append)
+        took = time.monotonic() - began
         for path, pages, known in ((paths[0], 41, 41), (paths[1], 1, 1 if cached else None)):
             mine = [event for event in events if event.source == str(path)]
             assert mine[0] == FileStarted(source=str(path), pages=known)
@@ -47,7 +50,7 @@ def test_events(tmp_path: Path, paperqa: Callable[[str], Path]) -> None:
             assert isinstance(last, FileLoaded)
             assert (last.pages, last.cached) == (pages, cached)
             assert last.tokens == next(document for document in corpus if document.source == str(path)).tokens
-            assert 0 <= last.seconds < 60
+            assert 0 <= last.seconds <= took
             steps = [event for event in mine if isinstance(event, PagesRead)]
             assert [step.done for step in steps] == sorted({step.done for step in steps})
             assert (steps == []) == cached

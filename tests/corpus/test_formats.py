@@ -356,9 +356,10 @@ def test_a_bomb(tmp_path: Path, extension: str, monkeypatch: pytest.MonkeyPatch)
             for _ in range(archive.MAX_UNPACKED // 16 // (1 << 24) + 1):
                 part.write(bytes(1 << 24))
     assert path.stat().st_size < 1 << 20
+    size = f"{path.stat().st_size / 2**20:.1f}".replace(".", r"\.")  # as this zlib packs it
     with pytest.raises(
         DocumentError,
-        match=rf"bomb\.{extension}: 0\.1 MiB unpack to 80 MiB, and the limit is 64: a decompression bomb\?",
+        match=rf"bomb\.{extension}: {size} MiB unpack to 80 MiB, and the limit is 64: a decompression bomb\?",
     ):
         load(path)
 

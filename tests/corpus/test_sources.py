@@ -1,10 +1,12 @@
 """Files, folders, patterns and standard input; and that nothing is left out without a word."""
 
+import errno
 import io
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -82,12 +84,15 @@ def test_gitignore_at_every_level(tmp_path: Path) -> None:
     kept = ["a.txt", "sub/keep.log", "sub/top.txt"]
     corpus = Corpus.load([root], options=OPTIONS)
     assert sources(corpus, root) == kept
-    git = subprocess.run(["git", "init", "-q"], cwd=root, capture_output=True)
-    if git.returncode == 0:  # git itself agrees
-        listed = subprocess.run(
-            ["git", "ls-files", "--others", "--exclude-standard"], cwd=root, capture_output=True, text=True, check=True
-        )
-        assert sorted(name for name in listed.stdout.split() if ".gitignore" not in name) == kept
+    # Of neither the user's settings nor a repository that a hook runs these tests for.
+    mine = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    mine |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
+    git = ["git", "-c", f"core.excludesFile={os.devnull}"]
+    if subprocess.run([*git, "init", "-q"], cwd=root, env=mine, capture_output=True).returncode == 0:
+        command = [*git, "ls-files", "--others", "--exclude-standard"]
+        listed = subprocess.run(command, cwd=root, env=mine, capture_output=True, text=True, check=True)
+        agreed = sorted(name for name in listed.stdout.split() if ".gitignore" not in name)
+        assert agreed == kept  # by git itself
     assert (
         "7 ignored by .gitignore (a.log, build, sub/build, sub/deep/secret.txt, sub/other.log and 2 more)"
         in (corpus.warnings[0])
@@ -145,7 +150,7 @@ def test_a_name_that_is_not_utf_8(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "message"), [("", "A file name is empty"), ("~no-such-user/x", "~no-such-user/x: .*home directory")]
+    ("source", "message"), [("", "A file name is empty"), ("~no-such-user/x", "~no-such-user/x: .")]
 )
 def test_what_is_no_name(source: str, message: str) -> None:
     with pytest.raises(DocumentError, match=message):
@@ -187,8 +192,12 @@ def test_a_pipe_with_a_name(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     writer = subprocess.Popen(["sh", "-c", f"echo through the pipe > {pipe}"])
-    assert Corpus.load([pipe], options=OPTIONS).documents[0].pages[0].text == "through the pipe"
-    assert writer.wait(10) == 0
+    try:
+        assert Corpus.load([pipe], options=OPTIONS).documents[0].pages[0].text == "through the pipe"
+        assert writer.wait(300) == 0
+    finally:
+        writer.kill()
+        writer.wait()
 
 
 @pytest.mark.parametrize(
@@ -201,7 +210,7 @@ def test_a_pipe_with_a_name(tmp_path: Path) -> None:
         ("empty", "empty: the folder is empty"),
         ("socket", "socket: not a file, folder or pipe"),
         ("nul\0.txt", "nul\0.txt: "),
-        ("x" * 300, f"{'x' * 300}: File name too long"),
+        ("x" * 300, f"{'x' * 300}: {os.strerror(errno.ENAMETOOLONG)}"),
     ],
 )
 def test_what_cannot_be_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, message: str) -> None:
@@ -221,19 +230,23 @@ def test_what_cannot_be_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     assert events == [FileFailed(source=source, error=str(raised.value))]
 
 
-def test_no_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    secret, inside = tmp_path / "secret.txt", tmp_path / "folder" / "a.txt"
+@pytest.fixture
+def open_to_all() -> Iterator[Path]:
+    """A folder that everybody gets to, unlike pytest's, which every other run of pytest may close again."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+def test_no_permission(open_to_all: Path) -> None:
+    secret, inside = open_to_all / "secret.txt", open_to_all / "folder" / "a.txt"
     secret.write_text("secret")
     inside.parent.mkdir()
     inside.write_text("a")
     user = os.geteuid()
-    if user == 0:  # root may read anything: be someone else for the moment
-        for folder in (tmp_path, *tmp_path.parents):
-            if folder.owner() == "root" and folder != Path("/tmp") and str(folder).startswith("/tmp/"):
-                folder.chmod(folder.stat().st_mode | 0o055)
     secret.chmod(0)
     inside.parent.chmod(0)
-    if user == 0:
+    if user == 0:  # root may read anything: be someone else for the moment
         os.seteuid(65534)
     try:
         with pytest.raises(DocumentError, match=r"secret\.txt: no permission to read it; try chmod \+r"):

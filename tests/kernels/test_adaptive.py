@@ -47,7 +47,7 @@ def agree(made: Any, pattern: Adaptive, implementation: Implementation, **option
     torch.testing.assert_close(sums.cpu().double(), log_sum, atol=2e-5, rtol=2e-5)
 
 
-@settings(max_examples=40, deadline=None, phases=NO_SHRINKING, derandomize=True)
+@settings(max_examples=40, phases=NO_SHRINKING, derandomize=True)
 @given(
     start=st.integers(0, 300),
     queries=st.integers(1, 200),
@@ -70,7 +70,7 @@ def test_on_the_cpu_it_is_the_oracle(
     agree(made, pattern, "cpu", q_rotated=q_rotated)
 
 
-@settings(max_examples=10, deadline=None, phases=NO_SHRINKING, derandomize=True)
+@settings(max_examples=10, phases=NO_SHRINKING, derandomize=True)
 @given(
     start=st.integers(0, 250),
     queries=st.integers(1, 60),
@@ -117,7 +117,7 @@ def test_with_everything_kept_it_is_dense(chunk: int | None, key_block: int) -> 
 
 
 @given(st.lists(st.integers(1, 4), min_size=1, max_size=5))
-@settings(max_examples=10, deadline=None, derandomize=True)
+@settings(max_examples=10, derandomize=True)
 def test_chunks_of_whole_query_blocks_give_what_one_shot_gives(chunks: list[int]) -> None:
     """A choice depends on nothing but the queries of its block and the keys before: prefixes may be cached."""
     torch.manual_seed(0)
@@ -141,7 +141,7 @@ def test_chunks_of_whole_query_blocks_give_what_one_shot_gives(chunks: list[int]
     st.sampled_from((0.0, 0.5, 3.0)),
     st.integers(0, 1000),
 )
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=100, derandomize=True)
 def test_as_many_as_the_halves_need_of_each_other(
     keys: int, block: int, queries: int, size: int, keep: float, apart: float, seed: int
 ) -> None:

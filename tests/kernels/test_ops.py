@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from longread.kernels import (
@@ -28,9 +28,7 @@ SPEC = DCASpec(16, 1e4, chunk_size=96, local_size=32, trained_window=50, tempera
 PLAIN = DCASpec(16, 1e4)
 # The same examples every time: torch's flash attention takes exponentials to 20 units in the last place, so an example
 # in some hundreds lies at the very bound.
-many = settings(
-    max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+many = settings(max_examples=60, derandomize=True)
 
 
 @st.composite
@@ -174,7 +172,7 @@ def test_attend_has_the_oracles_signature() -> None:
 
 
 @given(st.lists(st.integers(1, 90), min_size=1, max_size=5))
-@settings(max_examples=20, deadline=None, derandomize=True)
+@settings(max_examples=20, derandomize=True)
 def test_dense_prefill_in_any_chunks_equals_one_shot(chunks: list[int]) -> None:
     torch.manual_seed(0)
     n = sum(chunks)
@@ -219,7 +217,7 @@ def test_write_and_read_back() -> None:
 
 
 @given(st.integers(1, 300), st.integers(1, 400), st.integers(1, 400), st.sampled_from((16, 64)), st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_the_best_and_the_forced_are_chosen(n: int, v: int, s: int, block: int, data: st.DataObject) -> None:
     torch.manual_seed(data.draw(st.integers(0, 1000)))
     vertical, slash = torch.rand(2, n), torch.rand(2, n)
@@ -242,7 +240,7 @@ def test_the_best_and_the_forced_are_chosen(n: int, v: int, s: int, block: int, 
 
 
 @given(st.integers(1, 200), st.integers(0, 150), st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_density_counts_keys(queries: int, start: int, data: st.DataObject) -> None:
     length = start + queries
     columns = data.draw(st.lists(st.integers(0, length - 1), max_size=20))

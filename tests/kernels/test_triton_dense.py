@@ -49,7 +49,7 @@ def agree(given, lse_too: bool = True, **options) -> None:
     assert not lse_too or torch.isneginf(lse[place:]).all()
 
 
-@settings(max_examples=14, deadline=None, phases=NO_SHRINKING)
+@settings(max_examples=14, phases=NO_SHRINKING)
 @given(
     data=st.data(),
     dca=st.booleans(),

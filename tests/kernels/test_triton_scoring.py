@@ -34,7 +34,7 @@ def agree(given, **options) -> None:
         )
 
 
-@settings(max_examples=12, deadline=None, phases=NO_SHRINKING)
+@settings(max_examples=12, phases=NO_SHRINKING)
 @given(
     start=st.integers(0, 240),
     queries=st.integers(1, 64),

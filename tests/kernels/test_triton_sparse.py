@@ -57,7 +57,7 @@ def agree(given, selection: Selection, **options) -> None:
     torch.testing.assert_close(lse.cpu().double(), log_sum, atol=tolerance, rtol=tolerance)
 
 
-@settings(max_examples=12, deadline=None, phases=NO_SHRINKING)
+@settings(max_examples=12, phases=NO_SHRINKING)
 @given(
     start=st.integers(0, 170),
     queries=st.integers(1, 70),

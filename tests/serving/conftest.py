@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from engines import SERVED_TOKENS
+from engines import SERVED_TOKENS, own_port
 from longread.serving import launch, served
 from longread.serving.embedded import Engine
 from longread.serving.events import ServeEvent
+from longread.serving.plan import GIB, Gpus
 from vllm_engines import Vllm
 
 TINY = {
@@ -20,6 +21,12 @@ TINY = {
     "llama-mqa": {"num_key_value_heads": 1, "attention_bias": True},
     "qwen3_moe": {"head_dim": 16, "num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 32},
 }
+
+
+@pytest.fixture
+def roomy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plans are for a CPU with 8 GiB, whatever this machine has left."""
+    monkeypatch.setattr(launch, "detect", lambda stages=1: Gpus.cpu(8 * GIB, stages))
 
 
 @pytest.fixture(scope="session")
@@ -92,11 +99,12 @@ def server(home: Path) -> Iterator[tuple[served.Served, list[ServeEvent]]]:
     Shared: a test must not rely on what its cache holds. It is found by programs whose LONGREAD_CACHE_DIR is `home`.
     """
     events: list[ServeEvent] = []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LONGREAD_CACHE_DIR", str(home))
-        options = launch.Options(tokens=SERVED_TOKENS, timeout=300)
-        found = launch.launch("smollm2-135m", options, on_event=events.append)
-    yield found, events
+    with own_port() as port:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("LONGREAD_CACHE_DIR", str(home))
+            options = launch.Options(tokens=SERVED_TOKENS, port=port)
+            found = launch.launch("smollm2-135m", options, on_event=events.append)
+        yield found, events
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LONGREAD_CACHE_DIR", str(home))
         served.stop(found)

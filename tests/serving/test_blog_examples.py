@@ -88,12 +88,12 @@ def meant(script: str, before: int, after: int) -> str:
 
 def test_the_call_of_curl(server: tuple[Served, list[ServeEvent]]) -> None:
     command = ["bash", "-c", here(CURL, server)]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
     reply = json.loads(result.stdout)
     assert reply["model"] == MODEL
     [choice] = reply["choices"]
     assert choice["finish_reason"] in ("stop", "length")
-    assert len(choice["message"]["content"]) > 20
+    assert choice["message"]["content"].strip()
     assert 0 < reply["usage"]["completion_tokens"] <= 512
 
 

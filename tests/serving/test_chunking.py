@@ -61,7 +61,7 @@ PREFIXES = st.one_of(st.just(0), st.integers(0, 200_000))
 # What always holds
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(chunkers(), PROMPTS, PREFIXES)
 def test_every_token_is_read_once_within_the_budget_and_up_to_a_page(chunker, tokens, prefix):
     limits = chunker.limits
@@ -73,7 +73,7 @@ def test_every_token_is_read_once_within_the_budget_and_up_to_a_page(chunker, to
     assert all(end % limits.alignment == 0 for end in itertools.islice(ends, len(plan) - 1))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(chunkers(), PROMPTS, PREFIXES, st.data())
 def test_decodes_are_counted_and_starve_nobody(chunker, tokens, prefix, data):
     limits, steps = chunker.limits, 0
@@ -88,7 +88,7 @@ def test_decodes_are_counted_and_starve_nobody(chunker, tokens, prefix, data):
     assert at == prefix + tokens
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(chunkers(sparse=False), PROMPTS, PREFIXES, st.integers(1, 64), st.floats(1e-3, 1e3).map(Target))
 def test_a_decode_waits_no_longer_than_it_may_unless_for_a_page(chunker, tokens, prefix, decodes, target):
     latency = 0.5
@@ -102,7 +102,7 @@ def test_a_decode_waits_no_longer_than_it_may_unless_for_a_page(chunker, tokens,
     )
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(chunkers(sparse=False), PROMPTS, PREFIXES)
 def test_chunks_take_the_same_time_within_a_page(chunker, tokens, prefix):
     limits, page = chunker.limits, chunker.limits.alignment
@@ -182,7 +182,7 @@ def compositions(total: int):
         yield [end - start for start, end in zip([0, *ends], ends, strict=False)]
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.data(), st.integers(1, 16), st.integers(8_000, 50_000), st.integers(0, 1_000), st.integers(0, 1))
 def test_hardly_worse_than_the_best_chunks_of_one_size(data, stages, tokens, pages, queued):
     """Where equal time gains nothing, what is reckoned rather than tried costs a little."""

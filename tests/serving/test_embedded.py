@@ -297,7 +297,7 @@ def test_threads_take_turns(tiny: Path) -> None:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(60)
+            thread.join()
     assert [found[n] for n in range(4)] == expected
 
 

@@ -71,7 +71,7 @@ def test_memory_and_disk_together(tiny: Path, tmp_path: Path) -> None:
 def test_a_corrupt_block_is_read_again_and_replaced(tiny: Path, tmp_path: Path) -> None:
     expected, _ = answer(tiny, tmp_path)
     _, whole = answer(tiny, tmp_path)
-    files = sorted(tmp_path.rglob("*.safetensors"), key=lambda file: file.stat().st_mtime, reverse=True)
+    files = sorted(tmp_path.rglob("*.safetensors"), key=lambda file: file.stat().st_mtime_ns, reverse=True)
     second = files[1]  # the first block counts as the one used last
     second.write_bytes(second.read_bytes()[:-5])
     assert answer(tiny, tmp_path) == (expected, BLOCK_TOKENS)
@@ -105,9 +105,7 @@ def process(model: Path, root: Path) -> "subprocess.Popen[str]":
 def test_a_kill_while_writing_and_two_processes_at_once(tiny: Path, tmp_path: Path) -> None:
     expected, _ = answer(tiny, None)
     killed = process(tiny, tmp_path)
-    deadline = time.monotonic() + 120
     while not any(tmp_path.rglob("*")):  # the first block is about to be written
-        assert time.monotonic() < deadline
         assert killed.poll() is None
         time.sleep(0.001)
     killed.send_signal(signal.SIGKILL)

@@ -126,7 +126,6 @@ def test_a_real_engine_takes_what_is_planned(tiny_models: dict[str, Path]) -> No
         capture_output=True,
         text=True,
         env={**os.environ, "PYTHONPATH": str(script.parent)},
-        timeout=300,
     )
     assert result.returncode == 0, result.stderr[-3000:]
     engine = json.loads(result.stdout.splitlines()[-1])

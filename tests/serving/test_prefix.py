@@ -63,14 +63,16 @@ def test_writing_is_in_the_background_and_once(tmp_path: Path) -> None:
     prefixes, gate, asked = store(tmp_path), threading.Event(), []
 
     def slow(index: int) -> torch.Tensor:
-        assert gate.wait(10)
+        gate.wait()
         asked.append(index)
         return block(index)
 
     keys = prefixes.keys("model", tokens(2))
     prefixes.write(keys, [], slow)
-    assert asked == []
-    gate.set()
+    try:
+        assert asked == []
+    finally:
+        gate.set()
     prefixes.write(prefixes.keys("model", tokens(3)), [], slow)  # waits for the first
     prefixes.wait()
     assert asked == [0, 1, 2], "blocks that are there are not asked for again"

@@ -185,6 +185,7 @@ def test_chunking_is_parsed() -> None:
             Chunking.parse(text)
 
 
+@pytest.mark.usefixtures("roomy")
 def test_stages_on_a_cpu_share_its_cores(small_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1, 2, 3})
     monkeypatch.delenv("VLLM_CPU_OMP_THREADS_BIND", raising=False)
@@ -202,6 +203,7 @@ def test_stages_on_a_cpu_share_its_cores(small_model: Path, monkeypatch: pytest.
     assert cpu_name(2).endswith(", 2 cores")
 
 
+@pytest.mark.usefixtures("roomy")
 def test_chunks_of_one_size_turn_the_scheduler_off(small_model: Path) -> None:
     options = Options(tokens=4096, pp=2, chunking=Chunking(512))
     found = plan_for(str(small_model), options)
@@ -236,6 +238,7 @@ def test_a_text_of_nothing_is_refused() -> None:
         calibrate_chunking.calibrate("smollm2-135m", Options(pp=2), text=" \n")
 
 
+@pytest.mark.usefixtures("roomy")
 def test_an_engine_that_does_not_start_gives_its_cause(small_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(calibrate_chunking, "_PROGRAM", "longread.serving.no_such_program")
     with pytest.raises(ServerError, match=r"^the engine of .* ended \(exit code 1\): .*no_such_program.* Its log: "):
@@ -243,6 +246,7 @@ def test_an_engine_that_does_not_start_gives_its_cause(small_model: Path, monkey
         calibrate_chunking.calibrate(str(small_model), Options(tokens=2048, pp=2), text="é漢" * 100_000)
 
 
+@pytest.mark.usefixtures("roomy")
 def test_the_program_gets_the_text_of_the_files(
     small_model: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -1,14 +1,31 @@
 import threading
-import time
+from collections.abc import Callable
 
 import pytest
 
+from engines import until
 from longread.serving import turns
 from longread.serving.turns import Turns
 
 
-def test_the_holder_keeps_its_turn_between_steps() -> None:
-    queue, me, order = Turns(), object(), []
+def on_waiting(queue: Turns, call: Callable[[bool], object]) -> None:
+    """Have `call` told when somebody begins to wait (False), and when nobody moved for as long as he waited (True)."""
+    wait = queue._changed.wait
+
+    def waiting(timeout: float | None = None) -> bool:
+        call(False)
+        moved = wait(timeout)
+        if not moved:
+            call(True)
+        return moved
+
+    queue._changed.wait = waiting  # type: ignore[method-assign]
+
+
+def test_the_holder_keeps_its_turn_between_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns, "IDLE_SECONDS", 3600.0)
+    queue, me, order, waits = Turns(), object(), [], threading.Event()
+    on_waiting(queue, lambda _: waits.set())
 
     def other() -> None:
         with queue.step(other) as fresh:
@@ -19,11 +36,11 @@ def test_the_holder_keeps_its_turn_between_steps() -> None:
         order.append(("me", fresh))
         thread = threading.Thread(target=other)
         thread.start()
-    time.sleep(0.1)
+    waits.wait()
     with queue.step(me) as fresh:
         order.append(("me", fresh))
     queue.leave(me)
-    thread.join(5)
+    thread.join()
     assert order == [("me", True), ("me", False), ("other", True)]
 
 
@@ -43,22 +60,24 @@ def test_a_forgotten_holder_is_passed_over_and_told_when_it_comes_back(monkeypat
 
 def test_a_long_step_is_not_taken_for_a_forgotten_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(turns, "IDLE_SECONDS", 0.05)
-    queue, inside, overlaps = Turns(), [], []
+    queue, inside, in_vain = Turns(), [], []
+    on_waiting(queue, lambda waited: in_vain.append(waited) if waited else None)
 
     def work(name: str) -> None:
         with queue.step(name):
             inside.append(name)
-            time.sleep(0.3)
-            overlaps.append(len(inside))
-            inside.remove(name)
         queue.leave(name)
 
     threads = [threading.Thread(target=work, args=(name,)) for name in "abc"]
+    with queue.step("long"):
+        for thread in threads:
+            thread.start()
+        until(lambda: len(in_vain) > 10 or inside)
+        assert inside == []
+    queue.leave("long")
     for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(10)
-    assert overlaps == [1, 1, 1]
+        thread.join()
+    assert sorted(inside) == ["a", "b", "c"]
 
 
 def test_the_turn_ends_with_an_error_in_it() -> None:

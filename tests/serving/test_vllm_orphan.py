@@ -2,15 +2,23 @@
 
 import subprocess
 import sys
-import time
 
 import psutil
 
+from engines import until
+from longread.serving.served import living
+
 WORKER = """
-import threading
-from longread.serving.vllm_plugin.orphan import end_with_parent
-end_with_parent(grace=0.2)
-print("works", flush=True)
+import threading, time
+from types import SimpleNamespace
+from longread.serving.vllm_plugin import orphan
+
+def sleep(seconds):
+    print("looks", flush=True)
+    time.sleep(seconds)
+
+orphan.time = SimpleNamespace(sleep=sleep)
+orphan.end_with_parent(grace=0.2)
 threading.Event().wait()
 """
 ENGINE = """
@@ -24,12 +32,12 @@ worker.wait()
 def test_a_worker_ends_when_its_engine_is_killed() -> None:
     with subprocess.Popen([sys.executable, "-c", ENGINE, WORKER], stdout=subprocess.PIPE, text=True) as engine:
         assert engine.stdout is not None
-        pid, works = engine.stdout.readline(), engine.stdout.readline()
-        worker = psutil.Process(int(pid))
-        assert works == "works\n"
-        time.sleep(1)
-        assert worker.is_running()
-        engine.kill()
-        engine.wait()
-        psutil.wait_procs([worker], timeout=20)
-        assert not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE
+        worker = psutil.Process(int(engine.stdout.readline()))
+        began = worker.create_time()
+        try:
+            assert [engine.stdout.readline() for _ in range(4)] == ["looks\n"] * 4, "it goes on while its engine lives"
+            engine.kill()
+            engine.wait()
+            until(lambda: living(worker.pid, began) is None)
+        finally:
+            worker.kill()

@@ -16,6 +16,7 @@ os.environ |= {
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
     "VLLM_CPU_OMP_THREADS_BIND": "nobind",
     "TORCHDYNAMO_DISABLE": "1",  # the sampler would be compiled, for half a minute
+    "VLLM_EXECUTE_MODEL_TIMEOUT_SECONDS": "3600",  # longer than any test: no step is too slow, and none is given up
 }
 
 

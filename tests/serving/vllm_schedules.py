@@ -5,7 +5,6 @@ For `vllm_answers`, which runs it in the process that has imported vLLM.
 
 import hashlib
 import logging
-import os
 from collections import deque
 from types import SimpleNamespace
 from typing import Any
@@ -30,16 +29,16 @@ def schedules(asked: dict[str, Any]) -> dict[str, Any]:
     from vllm import EngineArgs
     from vllm.utils.argparse_utils import FlexibleArgumentParser
 
-    os.environ["LONGREAD_CACHE_DIR"] = asked["cache"]
     if "arguments" in asked["engine"]:
         parser: Any = EngineArgs.add_cli_args(FlexibleArgumentParser())
         engine_args = EngineArgs.from_cli_args(parser.parse_args(asked["engine"]["arguments"]))
     else:
         engine_args = EngineArgs(**asked["engine"])
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LONGREAD_CACHE_DIR", asked["cache"])
         if asked.get("asynchronous"):
             _as_on_a_gpu(patch)
-        return _scheduled(asked, engine_args.create_engine_config())
+        return _scheduled(asked, engine_args.create_engine_config(), patch)
 
 
 def _as_on_a_gpu(patch: pytest.MonkeyPatch) -> None:
@@ -58,7 +57,7 @@ def _as_on_a_gpu(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("vllm.config.vllm.HAS_TRITON", True)
 
 
-def _scheduled(asked: dict[str, Any], config: Any) -> dict[str, Any]:
+def _scheduled(asked: dict[str, Any], config: Any, patch: pytest.MonkeyPatch) -> dict[str, Any]:
     from vllm.v1.core.kv_cache_utils import get_request_block_hasher, init_none_hash
     from vllm.v1.kv_cache_interface import FullAttentionSpec, KVCacheConfig, KVCacheGroupSpec
     from vllm.v1.request import RequestStatus
@@ -80,7 +79,7 @@ def _scheduled(asked: dict[str, Any], config: Any) -> dict[str, Any]:
         if asked["believed"] == "broken":
             step_costs._store().put(engine.key, b"{}")
     world = _World(Pipeline.model_validate(asked["true"]))
-    module.time = SimpleNamespace(perf_counter=lambda: world.now)  # type: ignore[assignment]
+    patch.setattr(module, "time", SimpleNamespace(perf_counter=lambda: world.now))
     said: list[str] = []
     handler = logging.Handler()
     handler.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]

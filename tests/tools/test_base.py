@@ -1,6 +1,7 @@
 """What all tools have: a schema that servers take, one line for a wrong call, a limit on what they give back."""
 
 import json
+import re
 import subprocess
 import sys
 from enum import StrEnum
@@ -101,19 +102,19 @@ def test_document_tools_are_tools_of_qwen_agent():
     ("params", "said"),
     [
         ("{", "draw: the arguments are not valid JSON"),
-        ("", "draw: colour is missing. points is missing."),
-        ("[1]", "draw: the arguments must be a JSON object, not [1]."),
-        ({**GOOD, "colour": "green"}, "draw: colour: should be 'red', not \"green\"."),
-        ({**GOOD, "size": 3}, "draw: there is no argument size; there are colour, points, width."),
-        ({**GOOD, "width": 0}, "draw: width: should be greater than or equal to 1, not 0."),
-        ({**GOOD, "points": [{"x": 1}]}, "draw: points.0.title is missing."),
-        ({**GOOD, "width": 9}, "draw: width 9 is out of paint."),
-        ({**GOOD, "width": "x" * 999}, "draw: width: should be a valid integer, unable to parse string as an integer"),
+        ("", r"draw: colour is missing\. points is missing\."),
+        ("[1]", r"draw: the arguments must be a JSON object, not \[1\]\."),
+        ({**GOOD, "colour": "green"}, r"draw: colour: .*'red'.*, not \"green\"\."),
+        ({**GOOD, "size": 3}, r"draw: there is no argument size; there are colour, points, width\."),
+        ({**GOOD, "width": 0}, r"draw: width: .+ 1, not 0\."),
+        ({**GOOD, "points": [{"x": 1}]}, r"draw: points\.0\.title is missing\."),
+        ({**GOOD, "width": 9}, r"draw: width 9 is out of paint\."),
+        ({**GOOD, "width": "x" * 999}, "draw: width: .*integer"),
     ],
 )
 def test_a_wrong_call_is_answered_by_one_line(params: str | dict, said: str):
     answer = Draw().call(params)
-    assert answer.startswith(said)
+    assert re.match(said, answer), answer
     assert "\n" not in answer
     assert len(answer) < 300
 

@@ -1,8 +1,8 @@
-"""`compare`: differences that can be replayed, counted, placed, and had in a second for whole books."""
+"""`compare`: differences that can be replayed, counted, placed, and had with little work for whole books."""
 
 import random
-import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import pairwise
 
 import pytest
@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from corpora import corpus, document
 from longread.agent import Corpus
 from longread.agent.corpus import Document
+from longread.tools import diff
 from longread.tools.diff import Change, changes
 
 Calls = Callable[..., Callable[..., str]]
@@ -49,23 +50,62 @@ def test_one_change_in_a_long_text_is_one_change(seed: int, inserted: list[str],
     assert found == ([Change(at, at, at, at + len(inserted))] if inserted else [])
 
 
-def test_books(calls: Calls):
+class Work:
+    """What a comparison does, counted where its time goes."""
+
+    def __init__(self, patch: pytest.MonkeyPatch):
+        self.pairs = 0
+        """Of words that are compared exactly: that takes as long as there are pairs."""
+        self.words = 0
+        """That are looked at for runs that occur once."""
+        opcodes, once = diff.Indel.opcodes, diff._once
+
+        class Counted:
+            @staticmethod
+            def opcodes(first: list[int], second: list[int]):
+                self.pairs += len(first) * len(second)
+                return opcodes(first, second)
+
+        def counted(words: list[int], start: int, end: int, run: int):
+            self.words += end - start
+            return once(words, start, end, run)
+
+        patch.setattr(diff, "Indel", Counted)
+        patch.setattr(diff, "_once", counted)
+
+    def of(self, first: Sequence[str], second: Sequence[str]) -> tuple[int, int]:
+        """(pairs, words) of this comparison, a word of both texts."""
+        self.pairs = self.words = 0
+        check(first, second)
+        size = len(first) + len(second)
+        return self.pairs // size, self.words // size
+
+
+def test_books(calls: Calls, calls_in: Callable[..., int], monkeypatch: pytest.MonkeyPatch):
     rng = random.Random(5)
     words = [f"w{int(8000 * rng.random() ** 3)}" for _ in range(120_000)]
     edited = list(words)
     for at in range(119_000, 0, -1000):
         edited[at : at + 2] = [f"new{at}"]
-    began = time.process_time()
+    work = Work(monkeypatch)
     assert len(check(words, edited)) == 119
-    assert time.process_time() - began < 5
+    pairs, seen = work.of(words, edited)
+    assert pairs < 10
+    assert seen <= 4
     shuffled = [words[n : n + 400] for n in range(0, 120_000, 400)]
     rng.shuffle(shuffled)
-    check(words, [word for part in shuffled for word in part])
-    check(["a"] * 50_000, ["a", "b"] * 25_000)
+    pairs, seen = work.of(words, [word for part in shuffled for word in part])
+    assert pairs < 1_000
+    assert seen <= 4
+    pairs, seen = work.of(["a"] * 50_000, ["a", "b"] * 25_000)
+    assert pairs < 10
+    assert seen <= 4
     books = (paged("first", words, 400), paged("second", edited, 370))
-    began = time.process_time()
-    answer = calls(corpus(*books))("compare", first="first", second="second")
-    assert time.process_time() - began < 5
+    call = calls(corpus(*books))
+    answer = call("compare", first="first", second="second")
+    half = calls(corpus(paged("first", words[:60_000], 400), paged("second", edited[:59_941], 370)))
+    of_half, of_all = (calls_in(partial(one, "compare", first="first", second="second")) for one in (half, call))
+    assert of_all < 2.2 * of_half
     assert "119 changes: 0 insertions (0 words), 0 deletions (0 words), 119 replacements (238 words by 119)." in answer
     assert "119,762 words are the same. Left out as running headers and footers: 600 and 650 lines." in answer
     assert answer.endswith("99 more not shown: call again with offset=20, or give pages or a phrase.")

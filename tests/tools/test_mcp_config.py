@@ -54,14 +54,14 @@ def test_variables_of_the_environment() -> None:
     ("entry", "expected"),
     [
         ({"command": "x", "arg": []}, "server 'a': there is no key arg; there are disabled, description,"),
-        ({"command": "x", "args": "-y"}, "server 'a': args: should be a valid list."),
-        ({"command": "x", "env": {"PORT": 80}}, "server 'a': env.PORT: should be a valid string."),
-        ({"command": ""}, "server 'a': command: String should have at least 1 character."),
+        ({"command": "x", "args": "-y"}, "server 'a': args: "),
+        ({"command": "x", "env": {"PORT": 80}}, "server 'a': env.PORT: "),
+        ({"command": ""}, "server 'a': command: "),
         ({"command": "x", "url": "http://a/"}, "must be an object with either a command or a url"),
         ({}, "must be an object with either a command or a url"),
         ("npx", "must be an object with either a command or a url"),
         ({"url": "example.org"}, "server 'a': url must begin with http:// or https:// and a host."),
-        ({"url": "http://a/", "type": "websocket"}, "server 'a': type: should be 'http', 'streamable-http'"),
+        ({"url": "http://a/", "type": "websocket"}, "server 'a': type: "),
     ],
 )
 def test_what_has_no_meaning_is_said(entry: Any, expected: str) -> None:
@@ -82,10 +82,10 @@ def test_from_a_file(tmp_path: Path) -> None:
     path.write_text("\ufeff" + json.dumps({"mcpServers": {"a": {"command": "x"}}}), encoding="utf-8")
     assert list(load_mcp_servers(path)) == ["a"]
     path.write_text("{")
-    with pytest.raises(ToolUnavailable, match=r"mcp\.json is not valid JSON: Expecting"):
+    with pytest.raises(ToolUnavailable, match=r"mcp\.json is not valid JSON: "):
         load_mcp_servers(path)
-    with pytest.raises(ToolUnavailable, match=r"none\.json cannot be read: No such file"):
+    with pytest.raises(ToolUnavailable, match=r"none\.json cannot be read: "):
         load_mcp_servers(tmp_path / "none.json")
     path.write_text('{"mcpServers": {"a": {"command": 1}}}')
-    with pytest.raises(ToolUnavailable, match=r"mcp\.json: server 'a': command: should be a valid string"):
+    with pytest.raises(ToolUnavailable, match=r"mcp\.json: server 'a': command: "):
         load_mcp_servers(path)

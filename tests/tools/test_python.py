@@ -1,6 +1,9 @@
 """python: what it computes, and that each wall and limit holds. What this kernel has no wall for must be said."""
 
+import contextlib
+import errno
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -19,13 +22,16 @@ from longread.tools import confinement
 from longread.tools.errors import ToolUnavailable
 from longread.tools.python import PythonLimits, PythonTool
 
+PATIENCE = 300.0
+"""Seconds for what takes a moment, unless the machine is busy."""
+PATIENT = PythonLimits(seconds=PATIENCE)
 SECRET = "s3cret-of-the-parent"
 TABLE = "Year,Profit\n2021,10.5\n2022,12.5\n"
 
 
 @pytest.fixture(scope="module")
 def plain() -> PythonTool:
-    return PythonTool(clean=lambda text: neutralise(text)[0])
+    return PythonTool(clean=lambda text: neutralise(text)[0], limits=PATIENT)
 
 
 @pytest.fixture
@@ -36,6 +42,7 @@ def run(plain: PythonTool) -> Callable[..., str]:
         if not settings:
             return plain.call({"code": textwrap.dedent(code)})
         limits = {name: settings.pop(name) for name in list(settings) if name in PythonLimits.__dataclass_fields__}
+        limits = {"seconds": PATIENCE, **limits}
         tool = PythonTool(clean=lambda text: neutralise(text)[0], limits=PythonLimits(**limits), **settings)
         return tool.call({"code": textwrap.dedent(code)})
 
@@ -53,6 +60,13 @@ def walls_of_this_kernel() -> dict[str, str]:
     code += "print(repr(c.confine('/tmp', [])))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return eval(done.stdout)
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "took too long"
+        time.sleep(0.02)
 
 
 # What it computes
@@ -85,7 +99,7 @@ def test_output_and_the_last_value_come_back(run: Callable[..., str], code: str,
 def test_an_error_comes_with_the_lines_of_the_code(run: Callable[..., str]) -> None:
     result = run("def ratio(a, b):\n    return a / b\nprint('so far')\nratio(1, 0)")
     assert result.startswith('so far\nTraceback (most recent call last):\n  File "<code>", line 4, in <module>\n')
-    assert "    return a / b\n           ~~^~~\nZeroDivisionError: division by zero" in result
+    assert re.search(r"    return a / b\n([ ~^]+\n)?ZeroDivisionError: ", result)
     assert "python_worker" not in result
     assert "SyntaxError" in run("1 +")
 
@@ -109,7 +123,7 @@ def test_a_missing_pandas_is_said(run: Callable[..., str]) -> None:
 def test_nothing_is_kept_between_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     files = {"a.csv": TABLE}
-    tool = PythonTool(clean=str, files=files)
+    tool = PythonTool(clean=str, files=files, limits=PATIENT)
     code = "import os\nsorted(os.listdir()), os.getcwd()"
     first = tool.call({"code": f"open('new', 'w').write('x'); open('a.csv', 'a').write('x'); y = 1\n{code}"})
     assert "'a.csv', 'new'" in first
@@ -131,7 +145,7 @@ def test_a_folder_that_resists_is_removed_too(tmp_path: Path, monkeypatch: pytes
             os.mkdir('deep' * 10); os.chdir('deep' * 10)
         print('done')
     """
-    assert PythonTool(clean=str).call({"code": textwrap.dedent(code)}) == "done"
+    assert PythonTool(clean=str, limits=PATIENT).call({"code": textwrap.dedent(code)}) == "done"
     assert list(tmp_path.iterdir()) == []
 
 
@@ -142,7 +156,7 @@ def test_a_file_lies_in_the_folder_and_nowhere_else(name: str) -> None:
 
 
 def test_it_has_effects_and_names_its_files() -> None:
-    tool = PythonTool(clean=str, files={"a.csv": ""})
+    tool = PythonTool(clean=str, files={"a.csv": ""}, limits=PATIENT)
     assert tool.effects
     assert tool.description.endswith("Files there: a.csv.")
     assert "Files there" not in PythonTool.description
@@ -154,23 +168,48 @@ def test_it_has_effects_and_names_its_files() -> None:
 
 
 def test_a_loop_is_stopped_by_processor_time(run: Callable[..., str]) -> None:
-    result = run("print('begun')\nwhile True: pass", cpu_seconds=1, seconds=20)
-    assert result == "begun\npython: stopped after 1 seconds of processor time."
+    # The processor time of starting Python counts too.
+    result = run("print('begun')\nwhile True: pass", cpu_seconds=3)
+    assert result == "begun\npython: stopped after 3 seconds of processor time."
 
 
 def test_processor_time_cannot_be_had_back(run: Callable[..., str]) -> None:
     code = "import signal, resource\nsignal.signal(signal.SIGXCPU, signal.SIG_IGN)\n"
-    code += "try: resource.setrlimit(resource.RLIMIT_CPU, (100, 100))\nexcept ValueError as e: print(e)\n"
-    result = run(code + "while True: pass", cpu_seconds=1, seconds=20)
-    assert "not allowed to raise maximum limit" in result
+    code += "try: resource.setrlimit(resource.RLIMIT_CPU, (100, 100))\nexcept ValueError: print('refused')\n"
+    result = run(code + "while True: pass", cpu_seconds=3)
+    assert result.startswith("refused\n")
     assert "the process died of SIGKILL" in result
 
 
-def test_waiting_is_stopped_by_the_clock(run: Callable[..., str]) -> None:
-    began = time.monotonic()
-    result = run("import time\nprint('begun')\ntime.sleep(60)", seconds=1)
-    assert result == "begun\npython: stopped after 1 seconds."
-    assert time.monotonic() - began < 10
+@pytest.fixture
+def waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, Callable[[], list[Path]]]:
+    """Code that waits without end, and what there is when it does."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    code = "import time\nprint('begun')\nopen('waiting', 'w').close()\ntime.sleep(600)"
+    return code, lambda: list(tmp_path.glob("*/waiting"))
+
+
+def test_waiting_is_stopped_by_the_clock(
+    waiting: tuple[str, Callable[[], list[Path]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, waits = waiting
+    tool = PythonTool(clean=str, limits=PATIENT)
+    tool.budget = PythonLimits(seconds=0.1)
+    started: list[subprocess.Popen[bytes]] = []
+
+    class Waiting(subprocess.Popen):
+        """Whose time begins when it waits."""
+
+        def wait(self, timeout: float | None = None) -> int:
+            if timeout == 0.1:
+                wait_until(waits)
+                started.append(self)
+            return super().wait(timeout)
+
+    monkeypatch.setattr(subprocess, "Popen", Waiting)
+    assert tool.call({"code": code}) == "begun\npython: stopped after 0.1 seconds."
+    (process,) = started
+    assert process.returncode == -signal.SIGKILL
 
 
 def test_memory_is_limited(run: Callable[..., str]) -> None:
@@ -185,8 +224,16 @@ def test_memory_is_limited_whatever_it_is_called(run: Callable[..., str], way: s
 
 
 def test_threads_without_end_come_to_one(run: Callable[..., str]) -> None:
-    code = "import threading, time\nfor n in range(100_000): threading.Thread(target=time.sleep, args=[1]).start()"
-    assert "can't start new thread" in run(code, memory=300 << 20, seconds=5)
+    code = """
+        import threading
+        end = threading.Event()
+        try:
+            for n in range(100_000): threading.Thread(target=end.wait).start()
+        except RuntimeError:
+            print('no more')
+        end.set()
+    """
+    assert run(code, memory=300 << 20) == "no more"
 
 
 def test_files_are_limited(run: Callable[..., str]) -> None:
@@ -199,7 +246,7 @@ def test_files_are_limited(run: Callable[..., str]) -> None:
     """
     result = run(code, file=1_500_000)
     assert "the first was written" in result
-    assert "File too large" in result
+    assert f"OSError: [Errno {errno.EFBIG}]" in result
 
 
 def test_output_is_limited_and_the_rest_is_said(run: Callable[..., str]) -> None:
@@ -221,18 +268,16 @@ def test_a_crash_is_not_ours(run: Callable[..., str]) -> None:
     assert run("import ctypes\nctypes.string_at(0)") == "(It printed nothing.)\npython: the process died of SIGSEGV."
 
 
-def test_it_can_be_cancelled() -> None:
-    tool = PythonTool(clean=str, limits=PythonLimits(seconds=60))
+def test_it_can_be_cancelled(waiting: tuple[str, Callable[[], list[Path]]]) -> None:
+    code, waits = waiting
+    tool = PythonTool(clean=str, limits=PATIENT)
     results: list[str] = []
-    thread = threading.Thread(
-        target=lambda: results.append(tool.call({"code": "import time\nprint('begun')\ntime.sleep(60)"}))
-    )
+    thread = threading.Thread(target=lambda: results.append(tool.call({"code": code})), daemon=True)
     thread.start()
-    time.sleep(1)
+    wait_until(waits)
     tool.cancel()
-    thread.join(10)
-    assert not thread.is_alive()
-    assert results[0].endswith("python: it was cancelled.")
+    thread.join(PATIENCE)
+    assert results == ["begun\npython: it was cancelled."]
     assert tool.call({"code": "1"}) == "1"
 
 
@@ -257,7 +302,7 @@ def test_there_is_no_network_by_the_namespace_alone(run: Callable[..., str], mis
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(0.2)
         result = run(f"import socket\nsocket.create_connection({server.getsockname()!r}, 1)", walls=["namespace"])
-        assert "Network is unreachable" in result
+        assert f"OSError: [Errno {errno.ENETUNREACH}]" in result
         assert "(Less confined than it should be: it may make processes" in result
         with pytest.raises(TimeoutError):
             server.accept()
@@ -265,11 +310,11 @@ def test_there_is_no_network_by_the_namespace_alone(run: Callable[..., str], mis
 
 def test_without_a_wall_against_the_network_there_is_no_tool() -> None:
     with pytest.raises(ToolUnavailable, match=r"the network cannot be cut off .*namespace: .*seccomp: "):
-        PythonTool(clean=str, walls=["landlock"])
+        PythonTool(clean=str, walls=["landlock"], limits=PATIENT)
 
 
 def test_code_does_not_run_when_the_walls_are_gone_later() -> None:
-    tool = PythonTool(clean=str)
+    tool = PythonTool(clean=str, limits=PATIENT)
     tool._walls = []
     assert tool.call({"code": "print('ran')"}) == (
         "python: the code was not run, because the walls around it did not stand."
@@ -304,7 +349,8 @@ def test_best_effort_says_what_it_is(run: Callable[..., str]) -> None:
     ],
 )
 def test_no_processes_and_no_hand_on_others(run: Callable[..., str], missing: dict[str, str], code: str) -> None:
-    result = run(code + "\nprint('done')", seconds=5)
+    # Without a wall against them, processes are made until the time is up.
+    result = run(code + "\nprint('done')", seconds=5 if "seccomp" in missing else PATIENCE)
     assert "PermissionError" in result or "BlockingIOError" in result or "seccomp" in missing
     assert "\ndone" not in f"\n{result}" or "seccomp" in missing
 
@@ -315,7 +361,8 @@ def marked() -> Iterator[str]:
     mark = f"86400.{os.getpid()}{threading.get_ident() % 1000}"
     yield mark
     for pid in with_argument(mark):
-        os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def with_argument(argument: str) -> list[int]:
@@ -334,17 +381,13 @@ def test_no_process_is_left_behind(marked: str, missing: dict[str, str]) -> None
     walls = ["namespace"]  # in which processes can be made, so that there is something to leave behind
     if "namespace" in missing:
         with pytest.raises(ToolUnavailable):
-            PythonTool(clean=str, walls=walls)
+            PythonTool(clean=str, walls=walls, limits=PATIENT)
         return
     code = f"import subprocess\nfor _ in range(3): print(subprocess.Popen(['sleep', '{marked}']).pid)"
-    result = PythonTool(clean=str, walls=walls, limits=PythonLimits(seconds=20)).call({"code": code})
+    result = PythonTool(clean=str, walls=walls, limits=PATIENT).call({"code": code})
     # As root, whom no limit on processes concerns, they were made.
     assert "BlockingIOError" in result or result.splitlines()[2].isdigit()
-    for _ in range(50):
-        if not with_argument(marked):
-            break
-        time.sleep(0.05)
-    assert with_argument(marked) == []
+    wait_until(lambda: with_argument(marked) == [])
 
 
 def test_the_environment_has_no_secrets(run: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -394,9 +437,9 @@ def test_no_capability_is_left(run: Callable[..., str]) -> None:
 def test_what_this_kernel_has_no_wall_for_is_said(missing: dict[str, str]) -> None:
     if {"namespace", "seccomp"} <= set(missing):
         with pytest.raises(ToolUnavailable):
-            PythonTool(clean=str)
+            PythonTool(clean=str, limits=PATIENT)
         return
-    gaps = PythonTool(clean=str).gaps
+    gaps = PythonTool(clean=str, limits=PATIENT).gaps
     assert len(gaps) == len({"seccomp", "landlock"} & set(missing))
     assert all(missing[wall] in " ".join(gaps) for wall in missing if wall != "namespace")
 

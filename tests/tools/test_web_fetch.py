@@ -1,11 +1,13 @@
 """web_fetch: what it reads, and where it does not go."""
 
 import gzip
+import socket
 import ssl
 import threading
-import time
+import tracemalloc
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -16,6 +18,9 @@ from longread.agent.control import neutralise
 from longread.tools.addresses import is_public
 from longread.tools.web_fetch import WebFetch, WebLimits
 
+PATIENCE = 300.0
+"""Seconds for what takes a moment, unless the machine is busy."""
+PATIENT = WebLimits(seconds=PATIENCE)
 PUBLIC = "93.184.215.14"
 
 
@@ -70,6 +75,11 @@ def serving(site: Site) -> Iterator[Site]:
         site.server.server_close()
 
 
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("longread.tools.web_fetch._CONNECT_SECONDS", PATIENCE)
+
+
 @pytest.fixture
 def site() -> Iterator[Site]:
     with serving(Site()) as running:
@@ -81,7 +91,8 @@ def fetch(site: Site) -> Callable[..., str]:
     """Fetches from a web in which every host is `site`."""
 
     def call(path: str = "/", start: int = 0, host: str = "example.org", **settings: Any) -> str:
-        options = {"allowed": lambda _: True, "resolve": lambda *_: ["127.0.0.1"], "ports": [site.port], **settings}
+        here = {"allowed": lambda _: True, "resolve": lambda *_: ["127.0.0.1"], "ports": [site.port], "limits": PATIENT}
+        options = {**here, **settings}
         tool = WebFetch(clean=lambda text: neutralise(text)[0], **options)
         return tool.call({"url": f"http://{host}:{site.port}{path}", "start": start})
 
@@ -197,7 +208,7 @@ def test_a_page_that_is_too_large_is_given_up(site: Site, fetch: Callable[..., s
             pass
 
     site.pages["/"] = endless
-    assert "has more than 100,000 bytes, and was given up" in fetch(limits=WebLimits(size=100_000))
+    assert "has more than 100,000 bytes, and was given up" in fetch(limits=replace(PATIENT, size=100_000))
     assert len(sent) < 10_000
 
 
@@ -212,11 +223,12 @@ def test_a_compressed_page_counts_as_it_is_decompressed(site: Site, fetch: Calla
     assert "the page broke off" in fetch("/cut")
     assert "not compressed as it says" in fetch("/no")
     assert "compressed as br, which was not asked for" in fetch("/br")
-    import resource
-
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    assert "has more than 4,194,304 bytes" in fetch("/bomb")
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 60_000  # KiB
+    tracemalloc.start()
+    try:
+        assert "has more than 4,194,304 bytes" in fetch("/bomb")
+        assert tracemalloc.get_traced_memory()[1] < 60_000_000  # at its peak
+    finally:
+        tracemalloc.stop()
 
 
 # Where it does not go
@@ -227,7 +239,7 @@ def test_a_compressed_page_counts_as_it_is_decompressed(site: Site, fetch: Calla
 )
 def test_this_machine_is_not_asked(site: Site, host: str) -> None:
     site.page("/", "secret", "text/plain")
-    result = WebFetch(clean=str, ports=[site.port]).call({"url": f"http://{host}:{site.port}/"})
+    result = WebFetch(clean=str, ports=[site.port], limits=PATIENT).call({"url": f"http://{host}:{site.port}/"})
     assert "is not on the public internet" in result
     assert site.asked == []
 
@@ -263,8 +275,12 @@ def test_one_private_address_among_public_ones_is_enough_to_refuse(site: Site, f
 
 def test_the_next_address_is_tried_when_one_does_not_answer(site: Site, fetch: Callable[..., str]) -> None:
     site.page("/", "here", "text/plain")
-    assert "here" in fetch(resolve=lambda *_: ["::1", "127.0.0.1"])
-    assert "could not be fetched" in fetch(resolve=lambda *_: ["::1"])
+    with ExitStack() as stack:
+        with suppress(OSError):  # on a machine without such addresses nobody answers there either
+            taken = stack.enter_context(socket.socket(socket.AF_INET6))
+            taken.bind(("::1", site.port))  # and does not listen
+        assert "here" in fetch(resolve=lambda *_: ["::1", "127.0.0.1"])
+        assert "could not be fetched" in fetch(resolve=lambda *_: ["::1"])
 
 
 def only_first_look_up(site: Site) -> tuple[Callable[[str, int], list[str]], list[str]]:
@@ -307,7 +323,7 @@ def test_each_redirect_is_checked(site: Site, fetch: Callable[..., str], to: str
         ("file:///etc/passwd", "only http:// and https:// can"),
         ("gopher://example.org/", "only http:// and https:// can"),
         ("http://example.org:22/", "port 22 is none of"),
-        ("http://a:b/", "Invalid URL in location header"),
+        ("http://a:b/", "could not be fetched: "),
     ],
 )
 def test_a_redirect_leads_nowhere_else(site: Site, fetch: Callable[..., str], to: str, expected: str) -> None:
@@ -334,8 +350,8 @@ def test_redirects_are_followed_five_times(site: Site, fetch: Callable[..., str]
         ("example.org", "only http:// and https:// can"),
         ("http://me:secret@example.org/", "has a login in it"),
         ("http://", "has no host"),
-        ("http://exa mple.org/", "there is no host exa%20mple.org"),
-        ("http://a:b/", "http://a:b/ is not an address, or leads to none (Invalid port: 'b')."),
+        ("http://exa mple.org/", "there is no host exa"),
+        ("http://a:b/", "http://a:b/ is not an address, or leads to none ("),
         ("http://" + "a" * 300 + ".org/", "there is no host"),
         ("", "only http:// and https:// can"),
     ],
@@ -344,7 +360,7 @@ def test_what_is_no_address_to_fetch(url: str, expected: str) -> None:
     def resolve(host: str, port: int) -> list[str]:
         raise OSError("Name or service not known")
 
-    result = WebFetch(clean=str, resolve=resolve).call({"url": url})
+    result = WebFetch(clean=str, resolve=resolve, limits=PATIENT).call({"url": url})
     assert expected in result
     assert "\n" not in result
 
@@ -374,9 +390,10 @@ def test_proxies_of_the_environment_are_not_used(
 
 
 def test_a_server_that_drips_is_given_up(site: Site, fetch: Callable[..., str]) -> None:
-    over = threading.Event()
+    asked, over = threading.Event(), threading.Event()
 
     def drip(request: BaseHTTPRequestHandler) -> None:
+        asked.set()
         try:
             request.wfile.write(b"HTTP/1.1 200 OK\r\n")
             while not over.wait(0.05):
@@ -385,22 +402,22 @@ def test_a_server_that_drips_is_given_up(site: Site, fetch: Callable[..., str]) 
             over.set()
 
     site.pages["/"] = drip
-    began = time.monotonic()
-    assert "took longer than 0.5 seconds" in fetch(limits=WebLimits(seconds=0.5))
-    assert time.monotonic() - began < 3
-    assert over.wait(5), "the connection was left open"
+    for seconds in (0.5, 5, 50, 500):  # a busy machine may need some until it has asked
+        assert f"took longer than {seconds} seconds" in fetch(limits=WebLimits(seconds=seconds))
+        if asked.is_set():
+            break
+    assert asked.is_set()
+    assert over.wait(PATIENCE), "the connection was left open"
 
 
 def test_a_name_that_nobody_answers_for_is_given_up(fetch: Callable[..., str]) -> None:
     over = threading.Event()
-    began = time.monotonic()
     try:
         assert "took longer than 0.2 seconds" in fetch(
-            resolve=lambda *_: over.wait(30) and [], limits=WebLimits(seconds=0.2)
+            resolve=lambda *_: over.wait() and [], limits=WebLimits(seconds=0.2)
         )
     finally:
         over.set()
-    assert time.monotonic() - began < 3
 
 
 def test_it_can_be_cancelled(site: Site) -> None:
@@ -408,17 +425,20 @@ def test_it_can_be_cancelled(site: Site) -> None:
 
     def wait(request: BaseHTTPRequestHandler) -> None:
         asked.set()
-        over.wait(20)
+        over.wait()
 
     site.pages["/"] = wait
-    tool = WebFetch(clean=str, allowed=lambda _: True, ports=[site.port])
+    tool = WebFetch(clean=str, allowed=lambda _: True, ports=[site.port], limits=PATIENT)
     results: list[str] = []
-    thread = threading.Thread(target=lambda: results.append(tool.call({"url": f"http://127.0.0.1:{site.port}/"})))
+    url = f"http://127.0.0.1:{site.port}/"
+    thread = threading.Thread(target=lambda: results.append(tool.call({"url": url})), daemon=True)
     thread.start()
-    assert asked.wait(5)
-    tool.cancel()
-    thread.join(5)
-    over.set()
+    try:
+        assert asked.wait(PATIENCE)
+        tool.cancel()
+        thread.join(PATIENCE)
+    finally:
+        over.set()
     assert results == ["web_fetch: it was cancelled."]
 
 
@@ -449,13 +469,16 @@ def test_a_certificate_must_be_the_hosts(authority: trustme.CA) -> None:
                 resolve=lambda *_: ["127.0.0.1"],
                 ports=[site.port],
                 ssl_context=context,
+                limits=PATIENT,
             )
             return tool.call({"url": f"https://{host}:{site.port}/"})
 
         assert "safe" in call("example.org", trusting)
         assert site.names == ["example.org"]
-        assert "certificate" in call("other.example", trusting)
-        assert "certificate" in call("example.org", None)
+        for host, context in (("other.example", trusting), ("example.org", None)):
+            assert f"https://{host}:{site.port}/ could not be fetched: " in call(host, context)
+        assert site.names == ["example.org", "other.example", "example.org"]
+        assert len(site.asked) == 1
 
 
 def test_it_works_inside_an_event_loop(site: Site, fetch: Callable[..., str]) -> None:
