@@ -1,4 +1,4 @@
-"""What `make` installs: the locks agree with pyproject.toml and with each other, and nothing is missing."""
+"""The set-up of `make`: the locks agree with pyproject.toml and with each other, and nothing is missing."""
 
 import subprocess
 import sys
