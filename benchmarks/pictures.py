@@ -1,4 +1,4 @@
-"""The pictures in the docs, from what the benchmarks have measured."""
+"""The pictures in the documentation, drawn from the results of the benchmarks."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -7,12 +7,14 @@ from typing import Any
 
 import matplotlib
 
+from benchmarks import report
+
 matplotlib.use("svg")
 matplotlib.rcParams.update({"svg.hashsalt": "longread", "font.size": 9, "axes.spines.top": False})
 
 import matplotlib.pyplot as plt  # noqa: E402
 
-FOLDER = Path(__file__).parents[1] / "docs" / "pictures"
+FOLDER = report.ROOT / "docs" / "pictures"
 
 
 def save(figure: Any, name: str) -> Path:
@@ -27,7 +29,7 @@ def save(figure: Any, name: str) -> Path:
 def beyond(
     results: dict[str, Any], lengths: Sequence[int], depths: Sequence[float], modes: Mapping[str, str], window: int
 ) -> Path:
-    """Pass keys by depth and length, perplexity by length, and recall by layer, of `benchmarks/beyond.py`."""
+    """Pass keys by depth and length, perplexity by length, recall by layer, from `benchmarks/attention/beyond.py`."""
     figure, axes = plt.subplots(2, 3, figsize=(10, 5.6), layout="constrained")
     multiples = [f"{length / window:g}×" for length in lengths]
     meshes = []
@@ -64,12 +66,12 @@ def beyond(
         axis.set_xlabel("layer")
         axis.legend()
     axes[1, 1].set_title("recall of sparse attention")
-    axes[1, 2].set_title("share of keys it computes")
+    axes[1, 2].set_title("fraction of keys computed")
     return save(figure, "beyond")
 
 
 def methods(ladders: Mapping[tuple[int, str], Any], target: float) -> Path:
-    """Mean recall by the share of keys, of each method and length, of `benchmarks/calibration.py`."""
+    """Mean recall by density, for each method and length of `benchmarks/attention/calibration.py`."""
     lengths = sorted({length for length, _ in ladders})
     figure, axes = plt.subplots(1, len(lengths), figsize=(3.4 * len(lengths), 3.2), layout="constrained", squeeze=False)
     for axis, length in zip(axes[0], lengths, strict=True):
@@ -78,7 +80,7 @@ def methods(ladders: Mapping[tuple[int, str], Any], target: float) -> Path:
                 axis.plot(ladder.density.mean(1), ladder.recall.mean(1), marker=".", label=method)
         axis.axhline(target, color="grey", linewidth=0.5)
         axis.set_title(f"{length:,} tokens")
-        axis.set_xlabel("share of keys")
+        axis.set_xlabel("fraction of keys computed")
         axis.set_xlim(0, None)
     axes[0, 0].set_ylabel("mean recall")
     axes[0, 0].legend()
@@ -90,7 +92,7 @@ def _answer(results: dict[str, Any], mode: str, length: int, depth: float) -> di
 
 
 def pipeline_stages(runs: Mapping[str, Any], title: str) -> Path:
-    """What each stage does when, of simulated `pipeline_events.Run`s."""
+    """The timeline of each stage in simulated runs (`benchmarks.pipeline.events.Run`)."""
     figure, axes = plt.subplots(len(runs), 1, figsize=(10, 1.6 * len(runs)), sharex=True, layout="constrained")
     for axis, (name, run) in zip(axes, runs.items(), strict=True):
         stages = 1 + max(stage for stage, _, _ in run.spans)
@@ -105,7 +107,7 @@ def pipeline_stages(runs: Mapping[str, Any], title: str) -> Path:
 
 
 def pipeline_chunks(rules: Mapping[str, tuple[Sequence[int], Sequence[float]]]) -> Path:
-    """Sizes of the chunks of one prompt by rule, and what each takes."""
+    """The size and the time of each chunk of one prompt, by rule."""
     figure, axes = plt.subplots(1, 2, figsize=(10, 3.4), layout="constrained")
     for name, (chunks, seconds) in rules.items():
         starts = [sum(chunks[:index]) / 1e3 for index in range(len(chunks))]
@@ -122,7 +124,7 @@ def pipeline_chunks(rules: Mapping[str, tuple[Sequence[int], Sequence[float]]]) 
 
 
 def pipeline_scaling(scenarios: Sequence[dict[str, Any]], rules: Sequence[str], tokens: int) -> Path:
-    """Scaling efficiency by the number of stages, of `benchmarks/pipeline.py`."""
+    """Scaling efficiency by the number of stages, from `benchmarks/pipeline/simulate.py`."""
     models = list(dict.fromkeys(one["model"] for one in scenarios))
     figure, axes = plt.subplots(2, len(models), figsize=(10, 5.6), sharey="row", layout="constrained")
     for row, sparse in zip(axes, (False, True), strict=True):

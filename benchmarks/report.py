@@ -1,4 +1,4 @@
-"""What every benchmark shares: naming the machine, printing a table, keeping the figures."""
+"""Helpers of the benchmarks: a description of the machine, tables, files of results, test data."""
 
 import json
 import multiprocessing
@@ -12,7 +12,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-RESULTS = Path(__file__).parent / "results"
+ROOT = Path(__file__).parents[1]
+"""The root of the repository."""
+RESULTS = ROOT / "benchmarks" / "results"
 
 
 def machine(*packages: str) -> dict[str, Any]:
@@ -49,7 +51,7 @@ def keep(name: str, results: dict[str, Any]) -> Path:
 
 
 def apart(work: Callable[..., Any], *arguments: Any) -> Any:
-    """What `work` returns, run in a fresh process, so that its imports and its peak memory are its own."""
+    """Run `work` in a fresh process, with its own imports and peak memory. -> its result"""
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
     process = context.Process(target=_send, args=(there, work, arguments))
@@ -68,7 +70,7 @@ def _send(connection: Any, work: Callable[..., Any], arguments: tuple[Any, ...])
 
 
 def debian(package: str, folder: Path) -> Path:
-    """A Debian package's files, downloaded and unpacked once into a folder of its own. -> that folder"""
+    """Download and unpack a Debian package once, into a folder of its own. -> that folder"""
     target = folder / package
     if target.exists():
         return target
@@ -82,7 +84,7 @@ def debian(package: str, folder: Path) -> Path:
 
 
 def debian_pdfs(packages: Sequence[str], folder: Path) -> list[Path]:
-    """The PDFs in Debian packages; no symbolic links, largest first."""
+    """The PDFs in Debian packages, without symbolic links and duplicates, the largest first."""
     paths = sorted(path for package in packages for path in debian(package, folder).rglob("*.pdf"))
     found = {path.read_bytes(): path for path in paths if not path.is_symlink()}
     return sorted(found.values(), key=lambda path: -path.stat().st_size)

@@ -1,4 +1,4 @@
-"""See which quotes of an answer stand on the pages it names, and highlight them in a copy of the PDF.
+"""Check the quotes of an answer against the pages it cites, and highlight them in a copy of the PDF.
 
 LONGREAD_SERVER=http://localhost:8000/v1 python examples/check_quotes.py book.pdf "Who wrote it?" marked.pdf
 """
@@ -6,26 +6,20 @@ LONGREAD_SERVER=http://localhost:8000/v1 python examples/check_quotes.py book.pd
 import os
 import sys
 
-from longread.agent import Corpus, LongReader
-from longread.agent.highlight import highlight
+from longread import Corpus, LongReader, highlight
 
 if len(sys.argv) < 4:
     sys.exit(__doc__)
 path, question, copy = sys.argv[1:]
 corpus = Corpus.load([path])
-llm = {
-    "model_type": "longread-endpoint",
-    "server": os.environ["LONGREAD_SERVER"],
-    "model": os.environ.get("LONGREAD_MODEL", ""),
-}
 
-answer = LongReader(corpus, llm).ask(question)
+answer = LongReader(corpus, server=os.environ["LONGREAD_SERVER"], model=os.environ.get("LONGREAD_MODEL")).ask(question)
 print(answer.text)
 for quote in answer.quotes:
     print(f"{quote.status}: “{quote.text}”")
     if quote.status in ("corrected", "moved"):
-        print(f"  page {quote.label} of {quote.document} has: “{quote.actual}”")
-print("all as it says" if answer.verified else "not all of it is where it says")
+        print(f"  page {quote.label} of {quote.document} says: “{quote.actual}”")
+print("all verified" if answer.verified else "not all verified")
 
 if any(quote.page_found for quote in answer.quotes):
     for file in highlight(corpus, answer.quotes, copy, question=question).files:

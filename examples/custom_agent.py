@@ -1,4 +1,4 @@
-"""LongReader among Qwen-Agent's own agents: a reader who knows the book, and an editor who shortens what it says.
+"""LongReader in an agent of Qwen-Agent: a reader answers from the book, and an editor shortens the answer.
 
 python examples/custom_agent.py examples/handbook.pdf "What is the window of the built-in model?"
 """
@@ -11,11 +11,11 @@ from qwen_agent import Agent
 from qwen_agent.agents import BasicAgent
 from qwen_agent.llm.schema import Message
 
-from longread.agent import Corpus, LongReader
+from longread import Corpus, LongReader
 
 
 class ReadThenEdit(Agent):
-    """Answers from the book, then rewrites the answer in one sentence. Any agent could stand in for either."""
+    """Answers from the book, then rewrites the answer in one sentence. Either could be any other agent."""
 
     def __init__(self, corpus: Corpus):
         super().__init__(name="read-then-edit")

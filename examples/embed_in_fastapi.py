@@ -12,14 +12,13 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI, HTTPException
 from fastapi.responses import StreamingResponse
 
-from longread.agent import Answer, Corpus, LongReader
-from longread.serving.errors import LongreadError
-from longread.serving.events import Delta
+from longread import Answer, Corpus, Delta, LongReader
+from longread.errors import LongreadError
 
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Read the book once; every request shares it, and the prefix that the model has already read."""
+    """Load the book once. All requests share it, and the model's prefix cache."""
     app.state.reader = LongReader(Corpus.load([os.environ["BOOK"]]), max_tokens=150)
     yield
 

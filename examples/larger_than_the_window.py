@@ -1,33 +1,29 @@
-"""Ask about more than the model can hold: choose pages, or read everything in parts.
+"""Ask about documents that exceed the context window: select pages, or process everything in parts.
 
 python examples/larger_than_the_window.py retrieve examples/handbook.pdf "What is the window of the built-in model?"
 python examples/larger_than_the_window.py map examples/handbook.pdf "Which licences are named?"
 
-Here the model is told to hold no more than 2,000 tokens. It is the embedded one, or on the server that LONGREAD_SERVER
-names.
+Uses the embedded model, or the server at LONGREAD_SERVER, with a window of only 2,000 tokens.
 """
 
 import os
 import sys
 
-from longread.agent import Answer, Corpus, LongReader
-from longread.agent.events import Note
-from longread.agent.overflow import MapPlanned, Overflow, WindowDone
+from longread import Answer, Corpus, LongReader, MapPlanned, Note, WindowDone
 
-WAYS: tuple[Overflow, ...] = ("retrieve", "map", "auto")
-
-if len(sys.argv) < 4 or sys.argv[1] not in WAYS:
-    sys.exit(__doc__)
-way = WAYS[WAYS.index(sys.argv[1])]
-path, question = sys.argv[2:]
-server = os.environ.get("LONGREAD_SERVER")
-llm = {"model_type": "longread-endpoint", "server": server} if server else None
-reader = LongReader(Corpus.load([path]), llm, window=2000, max_tokens=100, overflow=way)
+match sys.argv[1:]:
+    case [("retrieve" | "map" | "auto") as strategy, path, question]:
+        pass
+    case _:
+        sys.exit(__doc__)
+reader = LongReader(
+    Corpus.load([path]), server=os.environ.get("LONGREAD_SERVER"), window=2000, max_tokens=100, overflow=strategy
+)
 
 for event in reader.stream(question):
     match event:
         case MapPlanned():
-            print(event.describe())  # what it will cost: closing the stream here costs nothing
+            print(event.describe())  # the cost; nothing has been sent yet
         case WindowDone(index=index, of=of, found=found):
             print(f"part {index} of {of}: {'something' if found else 'nothing'}")
         case Note(text=text):

@@ -1,4 +1,4 @@
-"""Ask many questions at once. The documents are the same for all, so a server reads them once.
+"""Ask many questions at once. The documents are the same for all, so a server processes them once.
 
 LONGREAD_SERVER=http://localhost:8000/v1 python examples/many_questions.py book.pdf questions.txt
 """
@@ -8,19 +8,16 @@ import os
 import sys
 from pathlib import Path
 
-from longread.agent import Corpus, LongReader
-from longread.serving.errors import LongreadError
+from longread import Corpus, LongReader
+from longread.errors import LongreadError
 
 AT_ONCE = 8
 
 
 async def main(path: str, questions: list[str]) -> None:
-    llm = {
-        "model_type": "longread-endpoint",
-        "server": os.environ["LONGREAD_SERVER"],
-        "model": os.environ.get("LONGREAD_MODEL", ""),
-    }
-    reader = LongReader(Corpus.load([path]), llm)
+    reader = LongReader(
+        Corpus.load([path]), server=os.environ["LONGREAD_SERVER"], model=os.environ.get("LONGREAD_MODEL")
+    )
     free = asyncio.Semaphore(AT_ONCE)
 
     async def ask(question: str) -> str:
@@ -31,7 +28,7 @@ async def main(path: str, questions: list[str]) -> None:
                 return f"{question}\n  error: {error}"
             return f"{question}\n  {answer.text} {' '.join(map(str, answer.citations))}"
 
-    first, *rest = questions  # by itself: the others then find the documents in the server's cache
+    first, *rest = questions  # alone: the others then find the documents in the server's prefix cache
     print(await ask(first))
     for answered in asyncio.as_completed(map(ask, rest)):
         print(await answered)

@@ -2,7 +2,7 @@
 
 python examples/mcp_server.py examples/handbook.pdf window
 
-An assistant that speaks MCP starts the same command itself:
+An assistant with MCP support runs the same command:
 {"mcpServers": {"handbook": {"command": "agent", "args": ["mcp", "--file", "/path/to/handbook.pdf"]}}}
 """
 

@@ -1,4 +1,4 @@
-"""Get an object and not prose: a pydantic model says what it is to be.
+"""Get an object instead of prose, described by a pydantic model.
 
 LONGREAD_SERVER=http://localhost:8000/v1 python examples/objects.py contract.pdf
 """
@@ -8,8 +8,8 @@ import sys
 
 from pydantic import BaseModel, Field
 
-from longread.agent import Corpus, LongReader
-from longread.agent.structured import InvalidAnswer
+from longread import Corpus, LongReader
+from longread.errors import InvalidAnswer
 
 
 class Contract(BaseModel):
@@ -20,14 +20,11 @@ class Contract(BaseModel):
 
 if len(sys.argv) < 2:
     sys.exit(__doc__)
-llm = {
-    "model_type": "longread-endpoint",
-    "server": os.environ["LONGREAD_SERVER"],
-    "model": os.environ.get("LONGREAD_MODEL", ""),
-}
-reader = LongReader(Corpus.load(sys.argv[1:]), llm)
+reader = LongReader(
+    Corpus.load(sys.argv[1:]), server=os.environ["LONGREAD_SERVER"], model=os.environ.get("LONGREAD_MODEL")
+)
 try:
     contract: Contract = reader.ask("Who are the parties, and what is the notice?", schema=Contract).parsed
-except InvalidAnswer as error:  # it was asked twice
+except InvalidAnswer as error:  # raised after a second attempt
     sys.exit(f"{error}\n{error.text}")
 print(contract.model_dump_json(indent=2))

@@ -1,9 +1,9 @@
-"""Ask a question of a file through `agent api`, with nothing but the official client: pip install openai
+"""Ask a question about a file through `agent api`, with the official client: pip install openai
 
-    agent api                                   # in another terminal; with --server it answers with a model of yours
+    agent api                                   # in another terminal; --server selects another model
     python examples/openai_client.py examples/handbook.pdf "What is the window of the built-in model?"
 
-OPENAI_BASE_URL is where the API is, if not at http://127.0.0.1:8080/v1; OPENAI_API_KEY is its key, if it has one.
+OPENAI_BASE_URL is the address of the API, by default http://127.0.0.1:8080/v1; OPENAI_API_KEY is its key, if any.
 """
 
 import os
@@ -39,7 +39,7 @@ stream = client.chat.completions.create(
 for chunk in stream:
     for choice in chunk.choices:
         print(choice.delta.content or "", end="", flush=True)
-        for annotation in getattr(choice.delta, "annotations", ()):  # beside OpenAI's own url_citation
+        for annotation in getattr(choice.delta, "annotations", ()):  # beside OpenAI's url_citation
             cited = annotation["file_citation"]
             print(f"\n{cited['filename']}, page {cited['label']} (found by {cited['found_by']})", end="")
     if chunk.usage:

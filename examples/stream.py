@@ -1,4 +1,4 @@
-"""Watch an answer being made: the prompt being read, the text as it comes, the cost; then a follow-up question.
+"""Stream an answer: progress of the prompt, the text as it comes, and the cost; then a follow-up question.
 
 python examples/stream.py examples/handbook.pdf "What is the window of the built-in model?" \
     "What is the licence of the source code?"
@@ -6,8 +6,7 @@ python examples/stream.py examples/handbook.pdf "What is the window of the built
 
 import sys
 
-from longread.agent import Answer, Corpus, LongReader
-from longread.serving.events import Delta, Prefill
+from longread import Answer, Corpus, Delta, LongReader, Prefill
 
 if len(sys.argv) < 3:
     sys.exit(__doc__)
@@ -20,7 +19,7 @@ for question in questions:
     for event in reader.stream(question, history=history):
         match event:
             case Prefill(done=done, total=total, cached=cached):
-                print(f"\rread {done}/{total} tokens ({cached} from the cache)", end="", file=sys.stderr)
+                print(f"\r{done}/{total} prompt tokens ({cached} from the cache)", end="", file=sys.stderr)
             case Delta(text=text, reasoning=False):
                 print(text, end="", flush=True)
             case Answer(citations=citations, usage=usage):

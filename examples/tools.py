@@ -9,14 +9,11 @@ from typing import Any
 
 from qwen_agent.tools import BaseTool
 
-from longread.agent import Answer, Corpus, Limits, LongReader
-from longread.agent.events import ToolEnd, ToolStart
-from longread.agent.tool_choice import clean
-from longread.tools import document_tools
+from longread import Answer, Corpus, LongReader, LoopLimits, ToolEnd, ToolStart, document_tools
 
 
 class Today(BaseTool):
-    """A tool as Qwen-Agent has them: a name, a description, parameters, and `call`."""
+    """A Qwen-Agent tool: a name, a description, parameters, and `call`."""
 
     name = "today"
     description = "Gives the date of today."
@@ -32,13 +29,13 @@ if len(sys.argv) < 3:
     sys.exit(__doc__)
 path, question = sys.argv[1:]
 corpus = Corpus.load([path])
-llm = {
-    "model_type": "longread-endpoint",
-    "server": os.environ["LONGREAD_SERVER"],
-    "model": os.environ.get("LONGREAD_MODEL", ""),
-}
-tools = [*document_tools(corpus, clean=clean), Today()]
-reader = LongReader(corpus, llm, function_list=tools, limits=Limits(steps=6))
+reader = LongReader(
+    corpus,
+    server=os.environ["LONGREAD_SERVER"],
+    model=os.environ.get("LONGREAD_MODEL"),
+    function_list=[*document_tools(corpus), Today()],
+    limits=LoopLimits(steps=6),
+)
 
 for event in reader.stream(question):
     match event:

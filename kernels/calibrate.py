@@ -1,9 +1,9 @@
-"""What sparse attention misses, head by head, and budgets that miss less: recall and refinement.
+"""Calibration of sparsity: measure the recall of each head, and refine the budgets until it is high enough.
 
-Recall is the share of the full attention that the selected keys have, exp(lse_sparse - lse_full) (Qwen2.5-1M report,
-section 4.2.2). It is measured on a model's own activations at full length, chunk by chunk: beside the K/V cache the
-memory is that of one chunk. Heads whose recall is too low get larger budgets, and are measured again. Heads of adaptive
-sparsity whose recall is higher than it need be are given less.
+Recall is the share of the full attention on the selected keys, exp(lse_sparse - lse_full) (Qwen2.5-1M report, section
+4.2.2). It is measured on a model's own activations at full length, chunk by chunk: beside the K/V cache this takes the
+memory of one chunk. Heads whose recall is too low get larger budgets, and are measured again. Heads of adaptive
+sparsity whose recall is higher than necessary get smaller ones.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,28 +13,28 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .adaptive import Adaptive
-from .budgets import Budgets
 from .errors import KernelError
-from .patching import Observation, attentions, with_cache
-from .selection import Sparsity
+from .sparse.adaptive import Adaptive
+from .sparse.budgets import Budgets
+from .sparse.vertical_slash import VerticalSlash
+from .transformers_patch import Observation, attentions, with_cache
 
-# From the published budgets: what a head of this recall or more is given beyond what it has.
+# From the published budgets: (least recall, what is added to a head of that recall or more).
 STEPS = ((0.9, 0), (0.8, 2048), (0.7, 4096), (0.6, 8192), (0.0, 12244))
 
 LEAST_KEEP, MOST_KEEP = 0.5, 0.9999
-"""Of adaptive sparsity, as far as refinement goes."""
+"""The limits of `Adaptive.keep` in refinement."""
 
 
 @dataclass(frozen=True)
 class Recall:
-    """What budgets achieve on a prompt."""
+    """The recall and density of budgets on a prompt."""
 
     budgets: Budgets
     recall: Tensor
-    """[layers, Hq], the mean over the queries that were sparse."""
+    """[layers, Hq], the mean over the queries of sparse chunks."""
     density: Tensor
-    """[layers, Hq], the share of the causal keys of those queries that was computed."""
+    """[layers, Hq], the fraction of the causal keys of those queries that was computed."""
 
     @property
     def mean(self) -> float:
@@ -50,17 +50,17 @@ def measure(
     cache: Any = None,
     on_chunk: Callable[[int, int], None] | None = None,
 ) -> Recall:
-    """Recall of a patched model's budgets on one prompt. The model itself attends densely meanwhile.
+    """Measure the recall of a patched model's budgets on one prompt. The model itself attends densely meanwhile.
 
     Args:
-        model: of transformers, patched with budgets.
-        tokens: the prompt; what of it is longer than the budgets' threshold is measured.
-        chunk: tokens read at a time, as when the model is used: keys are selected once a chunk.
-        cache: an empty one of transformers, which holds the prompt afterwards; one that grows if None.
-        on_chunk: called with (tokens read, of how many).
+        model: a model of transformers, patched with budgets.
+        tokens: the prompt; its part beyond the budgets' threshold is measured.
+        chunk: tokens read at a time; use the same as in service, since keys are selected once for each chunk.
+        cache: an empty cache of transformers, which holds the prompt afterwards; a `DynamicCache` if None.
+        on_chunk: called with (tokens read, tokens in total).
 
     Raises:
-        KernelError: no budgets, or a prompt of which nothing would be sparse.
+        KernelError: the model has no budgets, or no chunk of the prompt would be sparse.
     """
     layers = attentions(model)
     budgets = layers[0].budgets
@@ -96,19 +96,20 @@ def measure(
 
 
 def refine(found: Recall, *, target: float = 0.9) -> Budgets:
-    """Budgets with which the heads come nearer to the recall `target`.
+    """Budgets that bring the heads closer to the recall `target`.
 
-    Vertical-slash: a head below it is given more, by the steps of the published configurations, the more it misses; one
-    above 0.9 the smallest. Adaptive: what a head may miss is multiplied by what it should miss over what it does miss.
+    Vertical-slash: a head below the target gets more, by the steps of the published configurations: the more it misses,
+    the larger the step, and the smallest one above a recall of 0.9. Adaptive: the share that a head may miss, 1 - keep,
+    is multiplied by (1 - target) / (1 - recall).
     """
     layers = [
-        _adapted(budgets, recall, target) if isinstance(budgets, Adaptive) else _grown(budgets, recall, target)
+        _adapt(budgets, recall, target) if isinstance(budgets, Adaptive) else _grow(budgets, recall, target)
         for budgets, recall in zip(found.budgets.layers, found.recall.tolist(), strict=True)
     ]
     return replace(found.budgets, layers=tuple(layers))
 
 
-def _grown(budgets: Sparsity, recall: list[float], target: float) -> Sparsity:
+def _grow(budgets: VerticalSlash, recall: list[float], target: float) -> VerticalSlash:
     grown = [_step(value, target) for value in recall]
     return replace(
         budgets,
@@ -117,7 +118,7 @@ def _grown(budgets: Sparsity, recall: list[float], target: float) -> Sparsity:
     )
 
 
-def _adapted(budgets: Adaptive, recall: list[float], target: float) -> Adaptive:
+def _adapt(budgets: Adaptive, recall: list[float], target: float) -> Adaptive:
     kept = []
     for keep, value in zip(budgets.keep, recall, strict=True):
         missed = (1 - keep) * (1 - target) / max(1 - value, 1e-6)
@@ -136,20 +137,20 @@ def calibrate(
     on_chunk: Callable[[int, int], None] | None = None,
     on_round: Callable[[int, Recall], None] | None = None,
 ) -> tuple[Budgets, list[Recall]]:
-    """Measure and refine until every head has the recall `target`, or for so many rounds.
+    """Measure and refine until every head reaches the recall `target`, for at most `rounds` rounds.
 
-    A head of adaptive sparsity has it within 0.01, above or below, or has more though it keeps the least it may, from
-    keys that are always chosen; one of vertical-slash, if it has no less.
+    A head of vertical-slash reaches it with this recall or more. A head of adaptive sparsity reaches it within 0.01,
+    above or below; or above with the smallest `keep`, if the keys that are always selected suffice.
 
     Args:
-        model: patched with the budgets to begin with. It has the refined ones afterwards.
-        prompts: of the length that the budgets are for; the lowest recall that a head has in any of them counts.
+        model: patched with the initial budgets. It has the refined ones afterwards.
+        prompts: as long as the prompts that the budgets are for; a head's lowest recall in any of them counts.
         cache: makes an empty cache for each prompt; see `measure`.
         on_chunk: see `measure`.
-        on_round: called with the number of the round, from 1, and what was measured in it.
+        on_round: called with the number of the round, from 1, and its measurements.
 
     Returns:
-        The refined budgets, and what was measured in each round.
+        The refined budgets, and the measurements of each round.
     """
     layers = attentions(model)
     history: list[Recall] = []
@@ -170,7 +171,7 @@ def calibrate(
 
 
 def _settled(found: Recall, target: float) -> bool:
-    def settled(budgets: Adaptive | Sparsity, over: Tensor) -> bool:
+    def settled(budgets: Adaptive | VerticalSlash, over: Tensor) -> bool:
         if isinstance(budgets, Adaptive):
             at_least = torch.tensor(budgets.keep, device=over.device) <= LEAST_KEEP
             return bool(((over.abs() <= 0.01) | (at_least & (over > 0))).all())

@@ -1,18 +1,18 @@
-"""Dual Chunk Attention: where queries and keys are rotated, and how their logits are scaled.
+"""Dual Chunk Attention: the positions at which queries and keys are rotated, and the scale of their logits.
 
 DCA (arXiv 2402.17463) lets a model attend far beyond the length it was trained on: no rotation is ever by more than
-`chunk_size` positions. The sequence is cut into chunks of S = chunk_size - local_size tokens. Key j is rotated at
-j mod S, once and for all, so it can be cached; query i is rotated anew for each *region* of keys it looks at:
+`chunk_size` positions. The sequence is divided into chunks of S = chunk_size - local_size tokens. Key j is rotated
+once, at j mod S, so it can be cached; query i is rotated anew for each *region* of keys it attends to:
 
 | region     | keys                     | query position                   |
 |------------|--------------------------|----------------------------------|
 | intra      | of the query's own chunk | i mod S                          |
-| successive | of the chunk before      | min((i mod S) + S, chunk_size)   |
+| successive | of the previous chunk    | min((i mod S) + S, chunk_size)   |
 | inter      | of all earlier chunks    | chunk_size                       |
 
 One softmax goes over all three. With one chunk DCA is RoPE; plain RoPE is the spec whose only chunk never ends.
 
-This is the one definition. The oracle, the CPU and the Triton implementations all take it from here.
+This is the only definition: the reference, the CPU and the Triton implementations all take it from here.
 """
 
 import json
@@ -38,7 +38,7 @@ _ENDLESS = 1 << 30
 
 @dataclass(frozen=True)
 class RopeScaling:
-    """A change to RoPE's frequencies, as Hugging Face's `rope_parameters` describe it.
+    """A change of RoPE's frequencies, as in Hugging Face's `rope_parameters`.
 
     "linear" (positional interpolation), "yarn" (arXiv 2309.00071, with attention factor) and "llama3".
     """
@@ -61,7 +61,7 @@ class RopeScaling:
             window: `max_position_embeddings`, which stands in for a missing `original_max_position_embeddings`.
 
         Raises:
-            KernelError: a kind of scaling that the kernels do not compute.
+            KernelError: a kind of scaling that the kernels do not support.
         """
         kind = parameters.get("rope_type") or parameters.get("type") or "default"
         if kind in ("default", "mrope"):
@@ -91,17 +91,17 @@ class DCASpec:
     Args:
         head_dim: D.
         rope_base: RoPE's theta.
-        rope_scaling: a change to its frequencies, if any.
+        rope_scaling: a change of its frequencies, if any.
         chunk_size: c; None is plain RoPE.
-        local_size: w. Chunks have c - w tokens, and the last w of the chunk before keep their exact distance.
-        trained_window: the length the model was trained on; attention temperature begins there.
+        local_size: w. Chunks have c - w tokens, and the last w tokens keep their exact distance across chunks.
+        trained_window: the length the model was trained on; attention temperature applies beyond it.
         temperature: logits are multiplied by m², m = 0.1 ln(max(1, n / trained_window)) + 1. "query": n = i + 1 for
-            query i, which is causal, so nothing that is cached depends on what comes later. "prompt": n is the length
-            of the whole prompt, as the first public implementation had it. "none": m = 1.
+            query i, which is causal, so nothing that is cached depends on later tokens. "prompt": n is the length of
+            the whole prompt, as in the first public implementation. "none": m = 1.
         softmax_scale: 1 / sqrt(head_dim) when None.
 
     Raises:
-        KernelError: numbers that make no sense; the message has them.
+        KernelError: invalid sizes; the message names them.
     """
 
     head_dim: int
@@ -113,7 +113,7 @@ class DCASpec:
     temperature: Temperature = "none"
     softmax_scale: float | None = None
     text: str = field(init=False, repr=False, compare=False)
-    """All of it: the form in which a spec is handed to a torch operator, whose arguments are of few types."""
+    """All of it as text, which a torch operator can take as an argument."""
 
     def __post_init__(self) -> None:
         if self.head_dim < 2 or self.head_dim % 2:
@@ -135,13 +135,13 @@ class DCASpec:
 
     @classmethod
     def from_config(cls, config: Any, *, temperature: Temperature | None = None) -> "DCASpec":
-        """From a Hugging Face config (an object or a dictionary), with or without `dual_chunk_attention_config`.
+        """Read a Hugging Face config (an object or a dictionary), with or without `dual_chunk_attention_config`.
 
         Args:
-            temperature: None is "query" for a model with a DCA config, which is then trained for it, else "none".
+            temperature: None is "query" if the config has DCA's trained window, else "none".
 
         Raises:
-            KernelError: RoPE of a kind that is not supported, rotations of a part of the head, or invalid sizes.
+            KernelError: an unsupported kind of RoPE, rotations of only a part of each head, or invalid sizes.
         """
         get = config.get if isinstance(config, Mapping) else partial(_attribute, config)
         rope = get("rope_parameters") or get("rope_scaling") or {}
@@ -186,15 +186,15 @@ class DCASpec:
         return (query // self.span - key // self.span).clamp(0, 2)
 
     def key_positions(self, key: Tensor) -> Tensor:
-        """Where keys of these indices are rotated: j mod S."""
+        """The positions at which keys of these indices are rotated: j mod S."""
         return key % self.span
 
     def query_positions(self, query: Tensor, region: int, *, continuous: bool = False) -> Tensor:
-        """Where queries of these indices are rotated when they look at a region.
+        """The positions at which queries of these indices are rotated for the keys of a region.
 
         Args:
             continuous: without DCA's limit, so that distances keep their order: (i mod S) + S and (i mod S) + c. Only
-                for finding out which keys matter (Qwen2.5-1M report, section 4.2).
+                for scoring keys (Qwen2.5-1M report, section 4.2).
         """
         own = query % self.span
         if region == INTRA:
@@ -204,10 +204,10 @@ class DCASpec:
         return own + self.furthest if continuous else torch.full_like(own, self.furthest)
 
     def scales(self, query: Tensor, prompt_tokens: int | None = None) -> Tensor:
-        """What the logits of queries of these indices are multiplied by: m² / sqrt(D), float64.
+        """The scale of the logits of queries of these indices: m² / sqrt(D), float64.
 
         Args:
-            prompt_tokens: n of the "prompt" temperature.
+            prompt_tokens: the length of the whole prompt, for the temperature "prompt".
         """
         base = self.base_scale
         if self.temperature == "none":
@@ -223,11 +223,12 @@ class DCASpec:
 
     @property
     def base_scale(self) -> float:
-        """The scale without temperature. YaRN's attention factor, which stretches q and k, is in it twice."""
+        """The scale without temperature. It includes YaRN's attention factor twice, for q and for k."""
         return (self.softmax_scale or self.head_dim**-0.5) * self.attention_factor**2
 
     @property
     def attention_factor(self) -> float:
+        """YaRN's factor on the rotated queries and keys; 1 for other scalings."""
         scaling = self.rope_scaling
         if scaling is None or scaling.kind != "yarn":
             return 1.0
@@ -245,8 +246,8 @@ class DCASpec:
     def angles(self, positions: Tensor) -> Tensor:
         """Rotation angles, [*positions, D / 2] float32.
 
-        The product is rounded to float32, as in the code that the models were trained with: at position 250,000 the
-        rounding moves an angle by up to 0.01, and a model knows the rounded ones.
+        The product is rounded to float32, as in the code that the models were trained with: at position 250,000
+        rounding changes an angle by up to 0.01, and the models have learned the rounded ones.
         """
         return positions.float()[..., None] * self.inverse_frequencies.to(positions.device)
 
@@ -267,8 +268,8 @@ class DCASpec:
             low, high = scaling.low_freq_factor, scaling.high_freq_factor
             kept = ((turns - low) / (high - low)).clamp(0, 1)
             return frequencies * (kept + (1 - kept) / scaling.factor)
-        # YaRN: dimensions that turn more than beta_fast times within the original window are kept, those that turn less
-        # than beta_slow times are interpolated.
+        # YaRN: dimensions that rotate more than beta_fast times within the original window are kept, those that rotate
+        # less than beta_slow times are interpolated.
         low, high = (
             self.head_dim * math.log(scaling.original_window / (turns * 2 * math.pi)) / (2 * math.log(self.rope_base))
             for turns in (scaling.beta_fast, scaling.beta_slow)
@@ -282,7 +283,7 @@ class DCASpec:
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """RoPE's rotation of x [..., D] by cos and sin [..., D / 2]: dimension d turns with d + D / 2."""
+    """Rotate x [..., D] as RoPE does, by cos and sin [..., D / 2]: dimension d is rotated with d + D / 2."""
     first, second = x.chunk(2, dim=-1)
     return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1)
 

@@ -1,5 +1,5 @@
-"""What the kernels refuse."""
+"""The error of the kernels."""
 
 
 class KernelError(ValueError):
-    """Arguments that no kernel can compute with. The message names the argument and what it should be."""
+    """Arguments that no kernel can compute with. The message names the argument, its value and what it should be."""

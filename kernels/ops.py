@@ -1,25 +1,26 @@
-"""The one door to the kernels: DCA prefill, decode and cache writes on a paged K/V cache, and `attend` without one.
+"""The entry point to the kernels: DCA prefill, decode and cache writes on a paged K/V cache, and `attend` without one.
 
-Arguments are checked here, once. What computes is chosen by the device of q: `cpu` for CPUs, `triton` for GPUs.
+Arguments are checked here, once; an implementation checks only what it alone cannot compute. It is chosen by the device
+of q: `cpu` for CPUs, `triton` for GPUs. `torch.compile` sees torch operators (`custom_ops`); eager callers do without.
 """
 
 import os
 from collections.abc import Sequence
 from dataclasses import replace
+from types import ModuleType
 from typing import Literal, overload
 
 import torch
 from torch import Tensor
 
-from . import operators
-from .adaptive import BlockSelection, block_density
+from . import custom_ops, dispatch
 from .dca import DCASpec
+from .dispatch import Implementation
 from .errors import KernelError
-from .operators import Pattern
-from .paged import Batch, PagedKV
-from .selection import Selection, density
-
-Implementation = Literal["cpu", "triton"]
+from .paged_kv import Batch, PagedKV
+from .sparse.adaptive import BlockSelection, block_density
+from .sparse.pattern import Pattern
+from .sparse.vertical_slash import VerticalSlashSelection, density
 
 _CACHE_DTYPES = (torch.float32, torch.bfloat16, torch.float16, torch.float8_e4m3fn)
 
@@ -65,50 +66,55 @@ def dca_prefill(
     """Causal attention of each sequence's last tokens to all its tokens, whose K and V are in the cache.
 
     Args:
-        q: [N, Hq, D], the queries of all sequences one after the other.
+        q: [N, Hq, D], the queries of all sequences, concatenated.
         kv: the cache; Hq is a multiple of its Hkv.
-        batch: which queries and which pages belong to which sequence. Sequences may differ in everything, and one with
-            a single query is a decode step.
-        sparsity: of the Hq heads, by either method, for all sequences or for each; None is dense. A sequence's keys are
-            selected by some of its queries here, so give it only to chunks much longer than `Sparsity.last_q`.
-        q_rotated: q comes rotated at i mod S, as a model's own rotary embedding does it with positions mod S.
-        out: [N, Hq, D], where the result goes; a new tensor if None.
+        batch: which queries and pages belong to which sequence. Prefill and decode may be mixed: a sequence with a
+            single query is a decode step.
+        sparsity: the pattern of the Hq heads, for all sequences or for each; None is dense. The keys are selected by a
+            sample of the sequence's queries, so give it only to chunks much longer than `VerticalSlash.last_q`.
+        q_rotated: q is already rotated at i mod S, as by a model's own rotary embedding with positions mod S.
+        out: [N, Hq, D], the tensor to write to; a new one if None.
         return_lse: also return the log-sum-exp of the scaled logits.
-        implementation: by the device of q if None.
+        implementation: chosen by the device of q if None.
 
     Returns:
         out [N, Hq, D], of q's dtype; with `return_lse` also [N, Hq] float32. A sequence of no tokens gives 0 and -inf.
 
     Raises:
-        KernelError: shapes, types or devices that do not belong together.
+        KernelError: shapes, types or devices do not match, or the implementation does not support them.
     """
     _check(q, kv, spec)
-    _check_batch(q, batch)
+    _check_batch(q, batch, spec)
     out = _out(q, out)
     lse = q.new_empty(q.shape[:2], dtype=torch.float32) if return_lse else None
-    chosen = _implementation(q, implementation)
-    budgets = _per_sequence(sparsity, len(batch.lengths), q.shape[1])
+    chosen, kernels = _implementation(q, implementation), _kernels()
+    patterns = _per_sequence(sparsity, len(batch.lengths), q.shape[1])
     prompt = batch.prompt_lengths
-    if not all(budgets):
-        dense_lengths = batch.lengths
-        if any(budgets):  # the sparse ones are empty to this call, and written after it
-            mask = torch.tensor([budget is None for budget in budgets], device=q.device)
-            dense_lengths = torch.where(mask, batch.lengths, 0)
-        operators.dense(
-            q, kv.k, kv.v, kv.k_scale, kv.v_scale, batch.block_table, batch.query_starts, dense_lengths,
-            prompt, batch.max_query, batch.max_length, spec.text, q_rotated, chosen, out, lse,
-        )  # fmt: skip
-    if any(budgets):
+    if not all(patterns):
+        dense_batch = batch
+        if any(patterns):  # the sparse ones are empty to this call, and written after it
+            mask = torch.tensor([pattern is None for pattern in patterns], device=q.device)
+            dense_batch = replace(batch, lengths=torch.where(mask, batch.lengths, 0))
+        kernels.dense(chosen, q, kv, dense_batch, spec, out=out, lse=lse, q_rotated=q_rotated)
+    if any(patterns):
         starts, lengths = batch.host or (batch.query_starts.tolist(), batch.lengths.tolist())
-        for index, budget in enumerate(budgets):
+        for index, pattern in enumerate(patterns):
             rows = slice(starts[index], starts[index + 1])
-            if budget is None or rows.start == rows.stop:
+            if pattern is None or rows.start == rows.stop:
                 continue
-            operators.sparse(
-                q[rows], kv.k, kv.v, kv.k_scale, kv.v_scale, batch.block_table[index], lengths[index],
-                None if prompt is None else int(prompt[index]), spec.text, budget.text,
-                q_rotated, chosen, out[rows], None if lse is None else lse[rows],
-            )  # fmt: skip
+            kernels.sparse(
+                chosen,
+                q[rows],
+                kv,
+                batch.block_table[index],
+                lengths[index],
+                spec,
+                pattern,
+                out=out[rows],
+                lse=None if lse is None else lse[rows],
+                q_rotated=q_rotated,
+                prompt_length=None if prompt is None else int(prompt[index]),
+            )
     return out if lse is None else (out, lse)
 
 
@@ -125,15 +131,15 @@ def dca_decode(
     out: Tensor | None = None,
     implementation: Implementation | None = None,
 ) -> Tensor:
-    """Attention of one new token a sequence.
+    """Attention of one new token for each sequence.
 
     Args:
         q: [B, Hq, D], the last token of each sequence.
         block_table: [B, most pages] int32.
-        lengths: [B] int32, the new token included.
-        max_length: the greatest of them, or more; None asks the device.
+        lengths: [B] int32, including the new token.
+        max_length: at least the largest of them; None reads it from the device.
 
-    The others, the result and the errors are those of `dca_prefill`.
+    The other arguments, the result and the errors are those of `dca_prefill`.
     """
     batch = Batch(
         block_table=block_table,
@@ -157,26 +163,24 @@ def dca_write(
     max_length: int | None = None,
     implementation: Implementation | None = None,
 ) -> None:
-    """Rotate K at its positions mod S, and put K and V into the cache.
+    """Rotate K at its positions mod S, and write K and V into the cache.
 
     Args:
         k, v: [N, Hkv, D], K not rotated.
-        slots: [N] int64, page · page size + place in the page; a negative one is skipped.
+        slots: [N] int64, page · page size + offset in the page; tokens with a negative one are skipped.
         positions: [N] integers, the index of each token in its sequence.
-        max_length: all positions are less; None asks the device.
+        max_length: greater than all positions; None reads it from the device.
 
     Raises:
-        KernelError: shapes, types or devices that do not belong together.
+        KernelError: shapes, types or devices do not match, or the implementation does not support them.
     """
-    _check(k, kv, spec)
+    _check(k, kv, spec, "k")
     if v.shape != k.shape or k.shape[1] != kv.k.shape[2]:
         raise KernelError(f"k is {_shape(k)}, v {_shape(v)}; both are [tokens, {kv.k.shape[2]} K/V heads, head_dim]")
     if slots.shape != k.shape[:1] or positions.shape != k.shape[:1]:
         raise KernelError(f"slots are {_shape(slots)} and positions {_shape(positions)} for {k.shape[0]} tokens")
-    operators.write(
-        k, v, kv.k, kv.v, kv.k_scale, kv.v_scale, slots, positions, max_length, spec.text,
-        _implementation(k, implementation),
-    )  # fmt: skip
+    chosen = _implementation(k, implementation)
+    _kernels().write(chosen, k, v, kv, slots, positions, spec, max_length=max_length)
 
 
 def attend(
@@ -190,7 +194,7 @@ def attend(
     prompt_tokens: int | None = None,
     implementation: Implementation | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Attention without a cache, with the oracle's signature: see `longread.kernels.reference.attention`.
+    """Attention without a cache, with the signature of the reference, `longread.kernels.reference.attention`.
 
     Args:
         q: [T, Hq, D], not rotated.
@@ -229,16 +233,21 @@ def select(
     *,
     q_rotated: bool = False,
     implementation: Implementation | None = None,
-) -> Selection | BlockSelection:
-    """The keys that sparse prefill looks at, by some of these queries: the first stage of a sparse `dca_prefill`.
+) -> VerticalSlashSelection | BlockSelection:
+    """Select the keys for sparse prefill by a sample of these queries: the first stage of a sparse `dca_prefill`.
 
     Args:
         q: [T, Hq, D], the last T tokens of one sequence.
-        block_table: [pages] int32, of that sequence.
+        block_table: [pages] int32, the pages of that sequence.
         length: its tokens.
+
+    Raises:
+        KernelError: as for `dca_prefill`.
     """
+    _check(q, kv, spec)
+    _per_sequence(sparsity, 1, q.shape[1])
     chosen = _implementation(q, implementation)
-    return operators.select(chosen, q, kv, block_table, length, spec, sparsity, q_rotated=q_rotated)
+    return dispatch.select(chosen, q, kv, block_table, length, spec, sparsity, q_rotated=q_rotated)
 
 
 def sparse_lse(
@@ -247,15 +256,19 @@ def sparse_lse(
     block_table: Tensor,
     length: int,
     spec: DCASpec,
-    selection: Selection | BlockSelection,
+    selection: VerticalSlashSelection | BlockSelection,
     *,
     q_rotated: bool = False,
     prompt_length: int | None = None,
     implementation: Implementation | None = None,
 ) -> Tensor:
-    """Log-sum-exp [T, Hq] float32 over the selected keys: what recall is computed from. Arguments as for `select`."""
+    """The log-sum-exp [T, Hq] float32 over the selected keys, from which recall follows. Arguments as for `select`."""
+    _check(q, kv, spec)
+    heads = len(selection.chosen if isinstance(selection, BlockSelection) else selection.columns)
+    if heads != q.shape[1]:
+        raise KernelError(f"the selection is for {heads} heads; q has {q.shape[1]}")
     lse = q.new_empty(q.shape[:2], dtype=torch.float32)
-    operators.attend_selected(
+    dispatch.attend_selected(
         _implementation(q, implementation), q, kv, block_table, length, spec, selection,
         out=torch.empty_like(q), lse=lse, q_rotated=q_rotated, prompt_length=prompt_length,
     )  # fmt: skip
@@ -274,28 +287,28 @@ def observe(
     prompt_length: int | None = None,
     implementation: Implementation | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Dense attention, and what sparse attention would have made of it. Arguments as for `select`.
+    """Dense attention, and the recall and density that sparse attention would have had. Arguments as for `select`.
 
     Returns:
         out [T, Hq, D], dense; recall exp(lse_sparse - lse_dense) [Hq] float32, the mean over these queries; and the
-        share of their causal keys that sparse attention computes, [Hq] float64.
+        density, the fraction of their causal keys that sparse attention computes, [Hq] float64.
     """
     batch = replace(single(len(q), length, q.device, prompt_length), block_table=block_table[None])
     out, full = dca_prefill(q, kv, batch, spec, q_rotated=q_rotated, return_lse=True, implementation=implementation)
-    among = {"q_rotated": q_rotated, "implementation": implementation}
-    selection = select(q, kv, block_table, length, spec, sparsity, **among)
-    found = sparse_lse(q, kv, block_table, length, spec, selection, prompt_length=prompt_length, **among)
+    options = {"q_rotated": q_rotated, "implementation": implementation}
+    selection = select(q, kv, block_table, length, spec, sparsity, **options)
+    found = sparse_lse(q, kv, block_table, length, spec, selection, prompt_length=prompt_length, **options)
     return out, (found - full).exp().mean(0), _density(selection, length - len(q), length)
 
 
-def _density(selection: Selection | BlockSelection, start: int, length: int) -> Tensor:
+def _density(selection: VerticalSlashSelection | BlockSelection, start: int, length: int) -> Tensor:
     if isinstance(selection, BlockSelection):
         return block_density(selection, length=length)
     return density(selection, start=start, length=length)
 
 
 def single(queries: int, length: int, device: torch.device, prompt_tokens: int | None = None) -> Batch:
-    """The batch of one sequence whose K and V are one page."""
+    """A batch of one sequence, whose K and V are one page."""
 
     def tensor(*values: int) -> Tensor:
         return torch.tensor(values, dtype=torch.int32, device=device)
@@ -308,6 +321,11 @@ def single(queries: int, length: int, device: torch.device, prompt_tokens: int |
         max_length=length,
         prompt_lengths=None if prompt_tokens is None else tensor(prompt_tokens),
     )
+
+
+def _kernels() -> ModuleType:
+    """What computes: torch operators for a graph that `torch.compile` captures, else the kernels themselves."""
+    return custom_ops if torch.compiler.is_compiling() else dispatch
 
 
 def _implementation(q: Tensor, asked: Implementation | None) -> Implementation:
@@ -336,33 +354,33 @@ def _per_sequence(
     given = [sparsity] * sequences if sparsity is None or isinstance(sparsity, Pattern) else list(sparsity)
     if len(given) != sequences:
         raise KernelError(f"sparsity is given for {len(given)} sequences; the batch has {sequences}")
-    for budget in given:
-        if budget is not None and budget.heads != heads:
-            raise KernelError(f"sparsity has budgets for {budget.heads} heads; q has {heads}")
+    for pattern in given:
+        if pattern is not None and pattern.heads != heads:
+            raise KernelError(f"sparsity has budgets for {pattern.heads} heads; q has {heads}")
     return given
 
 
-def _check(q: Tensor, kv: PagedKV, spec: DCASpec) -> None:
+def _check(q: Tensor, kv: PagedKV, spec: DCASpec, name: str = "q") -> None:
     if q.dim() != 3 or q.shape[2] != spec.head_dim:
-        raise KernelError(f"q or k is {_shape(q)}; it is [tokens, heads, {spec.head_dim}]")
+        raise KernelError(f"{name} is {_shape(q)}; it is [tokens, heads, {spec.head_dim}]")
     if kv.k.dim() != 4 or kv.k.shape != kv.v.shape or kv.k.shape[3] != spec.head_dim:
         raise KernelError(
             f"the caches are {_shape(kv.k)} and {_shape(kv.v)}; both are [pages, page size, heads, {spec.head_dim}]"
         )
     if q.shape[1] % kv.k.shape[2]:
-        raise KernelError(f"q has {q.shape[1]} heads, which is no multiple of the cache's {kv.k.shape[2]}")
+        raise KernelError(f"{name} has {q.shape[1]} heads, which is no multiple of the cache's {kv.k.shape[2]}")
     if q.dtype not in _CACHE_DTYPES[:3] or kv.k.dtype not in _CACHE_DTYPES or kv.v.dtype != kv.k.dtype:
         raise KernelError(
-            f"q is {q.dtype}, the caches {kv.k.dtype} and {kv.v.dtype}; q is float32, bfloat16 or float16, and the "
-            "caches are alike, of these or float8_e4m3fn"
+            f"{name} is {q.dtype}, the caches {kv.k.dtype} and {kv.v.dtype}; {name} is float32, bfloat16 or float16, "
+            "and both caches are of one of these types or of float8_e4m3fn"
         )
     if not q.stride(-1) == kv.k.stride(-1) == kv.v.stride(-1) == 1:
-        raise KernelError("head_dim is not contiguous in q, k or v")
+        raise KernelError(f"head_dim is not contiguous in {name} or the caches")
     if not q.device == kv.k.device == kv.v.device:
-        raise KernelError(f"q is on {q.device}, the caches on {kv.k.device} and {kv.v.device}")
+        raise KernelError(f"{name} is on {q.device}, the caches on {kv.k.device} and {kv.v.device}")
 
 
-def _check_batch(q: Tensor, batch: Batch) -> None:
+def _check_batch(q: Tensor, batch: Batch, spec: DCASpec) -> None:
     sequences = batch.lengths.shape[0]
     if batch.block_table.dim() != 2 or batch.block_table.shape[0] != sequences:
         raise KernelError(f"block_table is {_shape(batch.block_table)} for {sequences} sequences")
@@ -377,6 +395,8 @@ def _check_batch(q: Tensor, batch: Batch) -> None:
     for name, tensor in tensors.items():
         if tensor is not None and (tensor.dtype != torch.int32 or tensor.device != q.device):
             raise KernelError(f"{name} is {tensor.dtype} on {tensor.device}; it is int32 on {q.device}")
+    if spec.temperature == "prompt" and batch.prompt_lengths is None:
+        raise KernelError("temperature 'prompt' needs prompt_lengths, the length of each whole prompt")
 
 
 def _shape(tensor: Tensor) -> str:

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, settings
 from platformdirs import user_cache_path
 
 if TYPE_CHECKING:
-    from longread.serving.served import Served
+    from longread.serving.vllm_server.registry import RunningServer
 
 # Hugging Face's libraries read these once, when they are imported.
 _HF_HOME = tempfile.mkdtemp(prefix="longread-tests-hf-")
@@ -35,28 +35,46 @@ settings.register_profile("same", patient, derandomize=True)
 settings.load_profile("same")
 
 SHARING = {
-    "server": ("test_blog_examples", "test_chat_served", "test_launch", "test_reader_served"),
-    "vllm": ("test_vllm_plugin", "test_kv_disk", "test_vllm_parallel", "test_vllm_scheduler", "test_vllm_chunking"),
-    "read_before": ("test_docs", "test_readme"),
+    "server": (
+        "serving/vllm_server/test_blog_examples.py",
+        "serving/vllm_server/test_chat.py",
+        "serving/vllm_server/test_launch.py",
+        "serving/vllm_server/test_reader.py",
+    ),
+    "vllm": (
+        "serving/vllm_plugin/test_plugin.py",
+        "serving/vllm_server/test_kv_offload.py",
+        "serving/vllm_plugin/test_parallel.py",
+        "serving/vllm_plugin/test_scheduler.py",
+        "serving/vllm_plugin/test_chunking.py",
+    ),
+    "read_before": ("test_docs.py", "test_readme.py"),
 }
 """The files whose tests share, by a fixture of that name, what takes long to make."""
-LAST = ("agent", "corpus", "tools")
+LAST = ("agent", "longread", "tools")
 """Folders with files of many small tests."""
+HERE = Path(__file__).parent
 
 
 def group(file: Path) -> str:
     """What is run by one worker: the files that share something, or else one file."""
-    return next((name for name, files in SHARING.items() if file.stem in files), file.as_posix())
+    name = (file.relative_to(HERE) if file.is_absolute() else file.relative_to(HERE.name)).as_posix()
+    return next((shared for shared, files in SHARING.items() if name in files), name)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest groups come first and the smallest tests last: the workers are then done at about the same time."""
     for item in items:
         for name in ("vllm", "read_before"):
-            if name in item.fixturenames and group(item.path) != name and item.path.parent.name != "agent":
+            if name in item.fixturenames and group(item.path) != name and "tests/agent/" not in item.path.as_posix():
                 raise pytest.UsageError(f"{item.nodeid} uses {name}: name its file in SHARING, in tests/conftest.py")
     sharing = {name: place for place, name in enumerate(SHARING)}
-    items.sort(key=lambda item: sharing.get(group(item.path), 9 if item.path.parent.name not in LAST else 10))
+
+    def place(item: pytest.Item) -> int:
+        first = item.path.relative_to(HERE).parts[0]
+        return sharing.get(group(item.path), 10 if first in LAST else 9)
+
+    items.sort(key=place)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -78,7 +96,7 @@ def pytest_unconfigure() -> None:
 @pytest.fixture(scope="session")
 def model_cache() -> Path:
     """A cache folder with the default model, fetched and converted once a machine. Only this uses a network."""
-    from longread.serving.models import DEFAULT_MODEL, obtain
+    from longread.serving.models.catalog import DEFAULT_MODEL, obtain
 
     folder = user_cache_path("longread-tests", appauthor=False)
     with pytest.MonkeyPatch.context() as patch:
@@ -89,9 +107,9 @@ def model_cache() -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def _nothing_left_behind() -> Iterator[None]:
-    """What these tests start ends with them, even where nothing is torn down: see `left_behind`."""
+    """What these tests start ends with them, even where nothing is torn down: see support/left_behind.py."""
     name, value = "STARTED_BY_TESTS", uuid.uuid4().hex
-    script = Path(__file__).with_name("left_behind.py")
+    script = Path(__file__).with_name("support") / "left_behind.py"
     with subprocess.Popen([sys.executable, script, f"{name}={value}"], stdin=subprocess.PIPE, start_new_session=True):
         # vLLM's processes change their titles, over their environments unless they are told not to.
         os.environ.update({name: value, "SPT_NOENV": "1"})
@@ -112,7 +130,7 @@ def _own_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.
 @pytest.fixture
 def default_model(model_cache: Path) -> str:
     """The name of the default model, which is in this test's cache as if it had been fetched."""
-    from longread.serving.models import DEFAULT_MODEL
+    from longread.serving.models.catalog import DEFAULT_MODEL
 
     models = Path(os.environ["LONGREAD_CACHE_DIR"]) / "models"
     models.symlink_to(model_cache / "models", target_is_directory=True)
@@ -132,17 +150,17 @@ def read_before(handbook_read: Path, default_model: str) -> None:
 
 
 @pytest.fixture
-def sleeper() -> Iterator["Served"]:
+def sleeper() -> Iterator["RunningServer"]:
     """A process that stands for a server."""
     import psutil
 
-    from longread.serving.served import Served, record
+    from longread.serving.vllm_server.registry import RunningServer, record
 
     # It waits for its standard input to end, and so does not outlive the tests, however these end.
     command = [sys.executable, "-c", "import sys; sys.stdin.read()"]
     with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
         try:
-            found = Served(
+            found = RunningServer(
                 model="a/b",
                 pid=process.pid,
                 began=psutil.Process(process.pid).create_time(),

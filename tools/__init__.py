@@ -1,35 +1,34 @@
-"""What the model may call. Knows documents, not models.
+"""Tools that a model may call, on documents and beyond. They know documents, not models.
 
 from longread.tools import document_tools
 
-tools = document_tools(corpus, clean=clean)
+tools = document_tools(corpus)
 tools[0].call('{"query": "net profit"}')
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .base import Arguments, DocumentTool, Limits, Tool, ToolError
+    from longread.documents import HasDocuments
+
+    from .base import Arguments, DocumentTool, Tool, ToolError, ToolLimits
     from .compare import Compare
-    from .documents import Corpus
-    from .errors import ToolUnavailable
-    from .mcp_client import McpServers, McpTool
-    from .mcp_config import load_mcp_servers
-    from .pages import Outline, ReadPages
-    from .python import PythonLimits, PythonTool
-    from .ranking import PageRanking
+    from .mcp.client import McpServers, McpTool
+    from .mcp.config import load_mcp_servers
+    from .python.tool import PythonLimits, PythonTool
+    from .read_pages import Outline, ReadPages
     from .search import Search
     from .tables import Tables
-    from .web_fetch import WebFetch, WebLimits
+    from .text.bm25 import PageRanking
+    from .web.fetch import WebFetch, WebLimits
 
 __all__ = [
     "NAMES",
     "Arguments",
     "Compare",
     "DocumentTool",
-    "Limits",
     "McpServers",
     "McpTool",
     "Outline",
@@ -41,7 +40,7 @@ __all__ = [
     "Tables",
     "Tool",
     "ToolError",
-    "ToolUnavailable",
+    "ToolLimits",
     "WebFetch",
     "WebLimits",
     "document_tools",
@@ -55,48 +54,45 @@ NAMES = {
     "tables": "Tables",
     "compare": "Compare",
 }
-"""The tools on documents: as a model and `--tool` call them, and the class here."""
+"""The document tools: the name that a model and `--tool` use, and the class in this package."""
 
-# Imported when first used: `agent --help` should not wait for Qwen-Agent.
+# Imported on first use: `agent --help` must not import Qwen-Agent.
 _HOME = {
     "Arguments": "base",
     "Compare": "compare",
     "DocumentTool": "base",
-    "Limits": "base",
-    "McpServers": "mcp_client",
-    "McpTool": "mcp_client",
-    "Outline": "pages",
-    "PageRanking": "ranking",
-    "PythonLimits": "python",
-    "PythonTool": "python",
-    "ReadPages": "pages",
+    "McpServers": "mcp.client",
+    "McpTool": "mcp.client",
+    "Outline": "read_pages",
+    "PageRanking": "text.bm25",
+    "PythonLimits": "python.tool",
+    "PythonTool": "python.tool",
+    "ReadPages": "read_pages",
     "Search": "search",
     "Tables": "tables",
     "Tool": "base",
     "ToolError": "base",
-    "ToolUnavailable": "errors",
-    "WebFetch": "web_fetch",
-    "WebLimits": "web_fetch",
-    "load_mcp_servers": "mcp_config",
+    "ToolLimits": "base",
+    "WebFetch": "web.fetch",
+    "WebLimits": "web.fetch",
+    "load_mcp_servers": "mcp.config",
 }
 
 
 def document_tools(
-    corpus: "Corpus",
+    corpus: "HasDocuments",
     *,
-    clean: Callable[[str], str],
-    limits: "Limits | None" = None,
+    limits: "ToolLimits | None" = None,
     names: Iterable[str] | None = None,
     ranking: "PageRanking | None" = None,
 ) -> "list[DocumentTool[Any]]":
-    """The tools that a model may call on a corpus, ready to be called.
+    """Create the tools that a model may call on a corpus.
 
     Args:
         corpus: the documents.
-        clean: makes text of documents harmless for the model's chat template.
-        limits: of one call.
-        names: keys of `NAMES`. None: all, but `compare` only where there are two documents to compare.
-        ranking: of the corpus's pages, where there is one already; else `search` makes its own when it is needed.
+        limits: limits of one call; None: the defaults.
+        names: keys of `NAMES`. None: all of them; `compare` only if the corpus has at least two documents.
+        ranking: a ranking of the pages of `corpus`; None: `search` makes one when it needs it.
 
     Raises:
         ValueError: a name that no tool has.
@@ -107,8 +103,8 @@ def document_tools(
     for name in wanted:
         if name not in NAMES:
             raise ValueError(f"no tool is named {name!r}; there are {', '.join(NAMES)}")
-    shared = {"search": {"ranking": ranking}}
-    return [__getattr__(NAMES[name])(corpus, clean=clean, limits=limits, **shared.get(name, {})) for name in wanted]
+    options = {"search": {"ranking": ranking}}
+    return [__getattr__(NAMES[name])(corpus, limits=limits, **options.get(name, {})) for name in wanted]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,8 +1,8 @@
-"""What a tool is: arguments as a model of pydantic, text out, and one line for the model when it called it wrongly."""
+"""Base classes of tools: arguments as a pydantic model, text as the result, one-line errors that a model can act on."""
 
 import json
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, Generic, TypeVar, cast
@@ -11,79 +11,80 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from qwen_agent.tools.base import BaseTool
 from qwen_agent.utils.utils import json_loads
 
-from .documents import Corpus, Document, mark
+from longread.control_tokens import sanitize
+from longread.documents import Document, HasDocuments, Page, citation_mark
+from longread.page_ranges import PageRangeError, format_ranges, parse_ranges
 
-_NAMED = 20
-"""Documents that an error names."""
+_MOST_NAMES = 20
+"""Document names in an error."""
+MOST_RANGES = 40
+"""Page ranges in a result or an error. A list of pages may be long: every other page of a book."""
 
 
 class ToolError(Exception):
-    """What a tool cannot do as it was asked to: one line, for the model to read."""
+    """A call that cannot be carried out. The message is one line for the model, which may call again."""
 
 
 class Arguments(BaseModel):
-    """The base of tools' arguments. Fields need descriptions: they are what a model knows of them."""
+    """Base class of a tool's arguments. Every field needs a description: it is all a model knows about the field."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 @dataclass(frozen=True)
-class Limits:
-    """How much one call may give back and take."""
+class ToolLimits:
+    """Limits of one call."""
 
     characters: int = 12_000
-    """Of a result: about 3,000 tokens."""
+    """Maximum length of a result; 12,000 are about 3,000 tokens."""
     snippets: int = 20
-    """Matches or changes shown at a time."""
+    """Maximum number of matches or changes in a result."""
     regex_seconds: float = 5.0
-    """For a regular expression over the whole corpus."""
+    """Time for one regular expression over the whole corpus."""
     table_seconds: float = 30.0
-    """For the tables of a page."""
+    """Time for finding the tables of one page."""
     table_memory: int = 2 << 30
-    """Bytes of address space for the process that finds tables."""
+    """Bytes of address space of the process that finds tables."""
 
 
 A = TypeVar("A", bound=Arguments)
 
 
 class Tool(BaseTool, Generic[A]):
-    """A Qwen-Agent tool whose arguments are declared once, as a model of pydantic.
+    """A Qwen-Agent tool whose arguments are declared once, as a pydantic model.
 
-    `call` never raises for what a model wrote: bad JSON, a wrong argument or a `ToolError` of `run` come back as a line
-    that begins with the tool's name.
+    `call` does not raise for mistakes of the model. Invalid JSON, a wrong argument or a `ToolError` of `run` becomes
+    one line that starts with the tool's name. It is sanitized, because it may quote a document or a web page.
     """
 
     arguments: type[A]
     effects: bool = False
-    """Whether a call changes or reaches anything outside the corpus. The agent asks before it calls such a tool."""
-    limits: Limits = Limits()
+    """Whether a call reads or changes anything outside the corpus. The agent asks the user before such a call."""
+    limits: ToolLimits = ToolLimits()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "arguments" in cls.__dict__:
-            cls.parameters = parameters(cls.arguments)
+            cls.parameters = json_schema(cls.arguments)
 
     def call(self, params: str | dict[str, Any], **kwargs: Any) -> str:
-        """What the tool found, or a line on what was wrong with the call."""
+        """Run the tool; returns its result, or one line that says what was wrong with the call."""
         try:
-            text = self.run(self._validated(params))
+            text = self.run(self._validate(params))
         except ToolError as error:
-            return f"{self.name}: {self._refusal(error)}"
-        # Tools leave out by the entry and say how to go on; this is for what no tool foresaw.
-        return cut(text, self.limits.characters)
+            return f"{self.name}: {sanitize(' '.join(str(error).split()))}"
+        # Tools leave out whole entries and say how to get the rest; this is the safety net.
+        return truncate(text, self.limits.characters)
 
     @abstractmethod
     def run(self, arguments: A) -> str:
-        """Do it.
+        """Carry out the call. Text from outside, such as that of documents, must be passed through `sanitize`.
 
         Raises:
-            ToolError: it cannot be done as asked.
+            ToolError: the call cannot be carried out.
         """
 
-    def _refusal(self, error: ToolError) -> str:
-        return " ".join(str(error).split())
-
-    def _validated(self, params: str | dict[str, Any]) -> A:
+    def _validate(self, params: str | dict[str, Any]) -> A:
         given = as_object(params)
         try:
             return self.arguments.model_validate(given)
@@ -94,26 +95,23 @@ class Tool(BaseTool, Generic[A]):
 
 
 class DocumentTool(Tool[A]):
-    """A tool on a corpus.
+    """A tool that works on a corpus.
 
     Args:
         corpus: the documents.
-        clean: makes text of documents harmless for the model's chat template. Everything that a document says goes
-            through it on its way to the model.
-        limits: of one call.
+        limits: limits of one call; None: the defaults.
     """
 
-    def __init__(self, corpus: Corpus, *, clean: Callable[[str], str], limits: Limits | None = None):
+    def __init__(self, corpus: HasDocuments, *, limits: ToolLimits | None = None):
         super().__init__()
         self.corpus = corpus
-        self.clean = clean
-        self.limits = limits or Limits()
+        self.limits = limits or ToolLimits()
 
     def document(self, name: str | None) -> Document:
-        """The document that the model means; None will do where there is one only. The file's name is understood too.
+        """Find a document by its name, its file name or its title. None selects the only document.
 
         Raises:
-            ToolError: there is none, or more than one.
+            ToolError: no document, or more than one, has that name.
         """
         documents = self.corpus.documents
         if name is None:
@@ -127,17 +125,38 @@ class DocumentTool(Tool[A]):
                 return found[0]
         raise ToolError(f"no document is named {_short(name)}. There are: {self._names()}.")
 
-    def quote(self, document: Document, page: int, text: str) -> str:
-        """A piece of a page as the model is to see it: after its mark, on one line, and harmless."""
-        return f"{mark(document, page)} {self.clean(' '.join(text.split()))}"
+    def pages(self, document: Document, ranges: str | None) -> list[Page]:
+        """Select pages by ranges such as "3-5,9". They keep the order of the document. None selects all.
 
-    def _refusal(self, error: ToolError) -> str:
-        return self.clean(super()._refusal(error))  # it may have a file's name in it
+        Raises:
+            ToolError: the ranges are not valid, or name a page that the document does not have.
+        """
+        if ranges is None:
+            return list(document.pages)
+        try:
+            wanted = parse_ranges(ranges)
+        except PageRangeError as error:
+            part = error.part
+            raise ToolError(f"pages: {part!r} is not a page or a range of pages; write for instance 3-5,9.") from error
+        there = {page.number for page in document.pages}
+        last = max(there, default=0)
+        numbers: set[int] = set()
+        for start, end in wanted:
+            if not 1 <= start <= end <= last or not there.issuperset(range(start, end + 1)):
+                missing = f"has no page {start}" if start == end else f"does not have all pages of {start}-{end}"
+                has = format_ranges(there, most=MOST_RANGES) or "none"
+                raise ToolError(f"pages: {document.name} {missing}. Its pages are {has}.")
+            numbers.update(range(start, end + 1))
+        return [page for page in document.pages if page.number in numbers]
+
+    def quote(self, document: Document, page: int, text: str) -> str:
+        """Quote part of a page for the model: one line, after the citation mark, without control tokens."""
+        return f"{citation_mark(document, page)} {sanitize(' '.join(text.split()))}"
 
     def _names(self) -> str:
         names = [document.name for document in self.corpus.documents]
-        rest = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-        return ", ".join(names[:_NAMED]) + rest
+        rest = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+        return ", ".join(names[:_MOST_NAMES]) + rest
 
 
 def _name(document: Document) -> str:
@@ -153,10 +172,10 @@ def _title(document: Document) -> str:
 
 
 def as_object(params: str | dict[str, Any]) -> dict[str, Any]:
-    """The arguments of a call as a model wrote them.
+    """Parse the arguments of a call as a model wrote them.
 
     Raises:
-        ToolError: they are no JSON object.
+        ToolError: they are not a JSON object.
     """
     given: Any = params
     if isinstance(params, str):
@@ -169,15 +188,15 @@ def as_object(params: str | dict[str, Any]) -> dict[str, Any]:
     return given
 
 
-def cut(text: str, most: int) -> str:
-    """The first `most` characters, and how many there are, if there are more."""
+def truncate(text: str, most: int) -> str:
+    """Truncate `text` to `most` characters, with a line that says so."""
     if len(text) <= most:
         return text
     return f"{text[:most]}\n… {most:,} of {len(text):,} characters shown; ask for less at a time."
 
 
-def fitting(entries: Sequence[str], room: int) -> int:
-    """How many of the entries, each on a line, have room in so many characters: at least the first."""
+def count_fitting(entries: Sequence[str], room: int) -> int:
+    """How many of the entries, one per line, fit into `room` characters. At least one, if there is any."""
     used = 0
     for count, entry in enumerate(entries):
         used += len(entry) + 1
@@ -186,8 +205,8 @@ def fitting(entries: Sequence[str], room: int) -> int:
     return len(entries)
 
 
-def parameters(model: type[BaseModel]) -> dict[str, Any]:
-    """The JSON schema of a tool's arguments: no titles, no references, and "may be null" said by not being required."""
+def json_schema(model: type[BaseModel]) -> dict[str, Any]:
+    """The JSON schema of a tool's arguments: no titles, no references; an argument that may be null is optional."""
     whole = model.model_json_schema()
     schema = _plain(whole, whole.get("$defs", {}))
     return {
@@ -218,7 +237,7 @@ def _plain(schema: Any, definitions: dict[str, Any]) -> Any:
 
 
 def _sentence(error: dict[str, Any], fields: Sequence[str]) -> str:
-    """What pydantic found wrong with one argument."""
+    """One of pydantic's errors as a sentence."""
     where = ".".join(str(part) for part in error["loc"]) or "the arguments"
     match error["type"]:
         case "missing":

@@ -1,4 +1,4 @@
-"""`compare`: what changed between two versions of a text, word by word, with the pages on both sides."""
+"""The tool `compare`: the differences between two versions of a text, word by word, with the pages on both sides."""
 
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -7,20 +7,22 @@ from typing import NamedTuple
 import regex
 from pydantic import Field
 
-from .base import Arguments, DocumentTool, ToolError, fitting
-from .diff import Change, changes
-from .documents import Document, Page, mark
-from .page_ranges import chosen, written
-from .running import RunningLines
-from .text import EvenText
-from .words import UNSPACED
+from longread.control_tokens import sanitize
+from longread.documents import Document, Page, citation_mark
+from longread.page_ranges import format_ranges
+
+from .base import Arguments, DocumentTool, ToolError, count_fitting
+from .text.phrases import UnwrappedText
+from .text.running_lines import RunningLines
+from .text.word_diff import Change, changes
+from .text.words import UNSPACED
 
 _CONTEXT = 8
-"""Words shown on each side of a change."""
+"""Words of context on each side of a change."""
 _LONGEST = 80
-"""Words shown of what was deleted or inserted in one place."""
+"""Maximum number of words shown of one deletion or insertion."""
 _NEAR = 200
-"""Words on each side of the phrase within which changes are shown."""
+"""A change is near the phrase if it is within this many words of it."""
 _LETTER = rf"[^\W_{UNSPACED}]"
 _TOKEN = regex.compile(rf"[{UNSPACED}]|{_LETTER}+(?:[-'.,]{_LETTER}+)*|\S")
 _HYPHEN = regex.compile(r"(?<=\p{L})-(?=\p{L})")
@@ -32,45 +34,45 @@ class CompareArguments(Arguments):
     first_pages: str | None = Field(None, description="Only changes on these pages of the first, such as 3-5,9.")
     second_pages: str | None = Field(
         None,
-        description="Only changes on these pages of the second. With first_pages too, just these pages are compared "
-        "with those.",
+        description="Only changes on these pages of the second. If first_pages is given too, only these "
+        "pages are compared with those.",
     )
-    phrase: str | None = Field(None, max_length=500, description="Only changes near where this phrase stands.")
+    phrase: str | None = Field(None, max_length=500, description="Only changes near this phrase.")
     offset: int = Field(0, ge=0, description="Changes to skip, to see more of a long list.")
 
 
 class _Side(NamedTuple):
-    """One document as words."""
+    """One of the two documents, split into words."""
 
     document: Document
-    even: EvenText
+    unwrapped: UnwrappedText
     keys: list[str]
-    """The words as they are compared: case counts; hyphens in words, and the shapes of quotes and dashes, do not."""
+    """The words in the form that is compared: with case, but without hyphens and the shapes of quotes and dashes."""
     spans: list[tuple[int, int]]
-    """Where in `even` they stand."""
+    """The position of each word in `unwrapped.text`."""
     running: int
-    """Headers and footers left out."""
+    """Number of header and footer lines left out."""
 
     @property
     def words(self) -> int:
         return _count(self.keys)
 
     def text(self, start: int, end: int) -> str:
-        return self.even.text[self.spans[start][0] : self.spans[end - 1][1]] if start < end else ""
+        return self.unwrapped.text[self.spans[start][0] : self.spans[end - 1][1]] if start < end else ""
 
     def gap(self, at: int) -> str:
-        """What stands before the word at `at`: a space or nothing."""
+        """The text between the word at `at` and the one before: a space or nothing."""
         if not 0 < at < len(self.spans):
             return ""
-        return self.even.text[self.spans[at - 1][1] : self.spans[at][0]]
+        return self.unwrapped.text[self.spans[at - 1][1] : self.spans[at][0]]
 
     def page(self, at: int) -> int:
-        """Of the word at `at`, or the last one."""
-        return self.even.page(self.spans[min(at, len(self.spans) - 1)][0]) if self.spans else 0
+        """The page of the word at `at`, or of the last word if there is none."""
+        return self.unwrapped.page(self.spans[min(at, len(self.spans) - 1)][0]) if self.spans else 0
 
 
 class Compare(DocumentTool[CompareArguments]):
-    """The differences of two versions. Text that moved counts as deleted in one place and inserted in the other."""
+    """Compares two versions. Text that moved counts as deleted in one place and inserted in the other."""
 
     name = "compare"
     description = (
@@ -85,8 +87,10 @@ class Compare(DocumentTool[CompareArguments]):
         only = (arguments.first_pages, arguments.second_pages)
         both = all(only)
         if first.name == second.name and not both:
-            raise ToolError(f"first and second are both {first.name}; give first_pages and second_pages, or another.")
-        wanted = tuple(chosen(*pair) for pair in zip((first, second), only, strict=True))
+            raise ToolError(
+                f"first and second are both {first.name}; give first_pages and second_pages, or another document."
+            )
+        wanted = tuple(self.pages(*pair) for pair in zip((first, second), only, strict=True))
         a = _side(first, wanted[0] if both else first.pages)
         b = _side(second, wanted[1] if both else second.pages)
         found = changes(a.keys, b.keys)
@@ -105,7 +109,7 @@ class Compare(DocumentTool[CompareArguments]):
             return "\n".join(lines)
         bounds = _bounds(found, len(a.keys))
         entries = [self._entry(a, b, change, bounds[change.start, change.end]) for change in chunk]
-        count = fitting(entries, self.limits.characters - len("\n".join(lines)) - 200)
+        count = count_fitting(entries, self.limits.characters - len("\n".join(lines)) - 200)
         end = arguments.offset + count
         lines.append(f"Changes {arguments.offset + 1:,}-{end:,} of {len(shown):,}, quoted from the documents:")
         lines += entries[:count]
@@ -132,12 +136,10 @@ class Compare(DocumentTool[CompareArguments]):
         )
 
     def _near(self, phrase: str, a: _Side, b: _Side, found: Sequence[Change]) -> list[Change]:
-        """The changes within `_NEAR` words of the phrase, in whichever version has it."""
-        places = [[_word_at(side, start) for start, _ in side.even.find(phrase)] for side in (a, b)]
+        """The changes within `_NEAR` words of the phrase, in either version."""
+        places = [[_word_at(side, start) for start, _ in side.unwrapped.find(phrase)] for side in (a, b)]
         if not any(places):
-            raise ToolError(
-                f"neither {a.document.name} nor {b.document.name} has the phrase {self.clean(phrase)!r} there."
-            )
+            raise ToolError(f"neither {a.document.name} nor {b.document.name} has the phrase {phrase!r} there.")
         return [
             change
             for change in found
@@ -146,9 +148,13 @@ class Compare(DocumentTool[CompareArguments]):
         ]
 
     def _entry(self, a: _Side, b: _Side, change: Change, bounds: tuple[int, int]) -> str:
-        """`[a:3] [b:4] … before [-old-]{+new+} after …`. `bounds`: the words of `a` that no other change touches."""
+        """Format one change: `[a:3] [b:4] before [-old-]{+new+} after`.
+
+        Args:
+            bounds: the span of words in `a` around the change that no other change touches.
+        """
         start, end = max(bounds[0], change.start - _CONTEXT), min(bounds[1], change.end + _CONTEXT)
-        pages = f"{mark(a.document, a.page(change.start))} {mark(b.document, b.page(change.second_start))}"
+        marks = citation_mark(a.document, a.page(change.start)), citation_mark(b.document, b.page(change.second_start))
         deleted, inserted = change.start < change.end, change.second_start < change.second_end
         parts = [
             a.text(start, change.start),
@@ -158,26 +164,26 @@ class Compare(DocumentTool[CompareArguments]):
             b.gap(change.second_end) if inserted else a.gap(change.end),
             a.text(change.end, end),
         ]
-        return f"{pages} {self.clean(''.join(parts).strip())}"
+        return f"{' '.join(marks)} {sanitize(''.join(parts).strip())}"
 
 
 def _side(document: Document, pages: Sequence[Page]) -> _Side:
     running = RunningLines(document)
-    even = EvenText((page.number, running.body(page)) for page in pages)
-    spans = [match.span() for match in _TOKEN.finditer(even.cased)]
-    keys = [even.cased[start:end] for start, end in spans]
+    unwrapped = UnwrappedText((page.number, running.body(page)) for page in pages)
+    spans = [match.span() for match in _TOKEN.finditer(unwrapped.cased)]
+    keys = [unwrapped.cased[start:end] for start, end in spans]
     keys = [_HYPHEN.sub("", key) if "-" in key else key for key in keys]
-    return _Side(document, even, keys, spans, running.count)
+    return _Side(document, unwrapped, keys, spans, running.count)
 
 
 def _bounds(found: Sequence[Change], end: int) -> dict[tuple[int, int], tuple[int, int]]:
-    """For each change, how far around it in the first text nothing else changes."""
+    """For each change, the span of words around it in the first text in which nothing else changes."""
     edges = [0, *(change.end for change in found)], [*(change.start for change in found), end]
     return {(c.start, c.end): (edges[0][i], edges[1][i + 1]) for i, c in enumerate(found)}
 
 
 def _is_on(a: _Side, b: _Side, change: Change, arguments: CompareArguments, wanted: tuple[list[Page], ...]) -> bool:
-    """Whether a change touches the pages that were asked for, on the one side that was."""
+    """Whether a change touches the requested pages, which are those of one document only."""
     if arguments.first_pages is not None:
         side, pages, start, end = a, wanted[0], change.start, change.end
     else:
@@ -187,7 +193,7 @@ def _is_on(a: _Side, b: _Side, change: Change, arguments: CompareArguments, want
 
 
 def _word_at(side: _Side, at: int) -> int:
-    return max(0, bisect_right(side.spans, (at, len(side.even.text))) - 1)
+    return max(0, bisect_right(side.spans, (at, len(side.unwrapped.text))) - 1)
 
 
 def _shortened(side: _Side, start: int, end: int) -> str:
@@ -195,7 +201,7 @@ def _shortened(side: _Side, start: int, end: int) -> str:
         return side.text(start, end)
     half = _LONGEST // 2
     left = _count(side.keys[start + half : end - half])
-    pages = written(range(side.page(start), side.page(end - 1) + 1))
+    pages = format_ranges(range(side.page(start), side.page(end - 1) + 1))
     return f"{side.text(start, start + half)} … ({left:,} more words; pages {pages}) … {side.text(end - half, end)}"
 
 
@@ -215,7 +221,7 @@ def _words(side: _Side, found: Sequence[Change], *, second: bool = False) -> int
 
 
 def _count(keys: Sequence[str]) -> int:
-    """Words among the tokens: punctuation marks are none."""
+    """Number of words among the tokens, which include punctuation marks."""
     return sum(key[0].isalnum() for key in keys)
 
 

@@ -1,7 +1,7 @@
-"""`search`: where words stand in the corpus, and how often, counted and not guessed."""
+"""The tool `search`: finds phrases, regular expressions or words in the corpus and counts them exactly."""
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from time import monotonic
 from typing import Literal, NamedTuple
@@ -9,21 +9,23 @@ from typing import Literal, NamedTuple
 import regex
 from pydantic import Field
 
-from .base import Arguments, DocumentTool, Limits, ToolError, fitting
-from .documents import Corpus, Document, mark
-from .page_ranges import chosen, written
-from .ranking import PageRanking, RankedPage
-from .text import EvenText, JoinedPages, Span, folded
-from .words import words
+from longread.control_tokens import sanitize
+from longread.documents import Document, HasDocuments, citation_mark
+from longread.page_ranges import format_ranges
+
+from .base import MOST_RANGES, Arguments, DocumentTool, ToolError, ToolLimits, count_fitting
+from .text.bm25 import PageRanking, RankedPage
+from .text.phrases import JoinedPages, Span, UnwrappedText, fold_case
+from .text.words import words
 
 _AROUND = 100
 """Characters of context on each side of a match."""
 _LONGEST = 400
-"""Characters of a match that are shown."""
-_LISTED = 20
-"""Documents whose counts are listed."""
-_KEPT = 2_000
-"""Matches of a regular expression beyond the offset whose place is remembered: it may match every character."""
+"""Maximum number of characters shown of a match."""
+_MOST_DOCUMENTS = 20
+"""Documents whose counts are listed one by one."""
+_MOST_SPANS = 2_000
+"""Positions of a regular expression's matches stored beyond the offset: it may match every character."""
 _RECURSION = regex.compile(r"\(\?(?:R|[+-]?\d+|&|P>)")
 _QUANTIFIERS = "*+?{"
 
@@ -32,9 +34,9 @@ class SearchArguments(Arguments):
     query: str = Field(min_length=1, max_length=500, description="The phrase, regular expression or words to look for.")
     mode: Literal["exact", "regex", "bm25"] = Field(
         "exact",
-        description="exact: the phrase as it stands, whatever the line breaks and hyphenation. regex: a regular "
-        "expression within one page, Python's syntax; a space stands for any white space. bm25: the pages most about "
-        "the words.",
+        description="exact: the phrase verbatim, regardless of line breaks and hyphenation. regex: a regular "
+        "expression within one page, Python's syntax; a space stands for any white space. bm25: the pages most "
+        "relevant to the words.",
     )
     document: str | None = Field(None, description="The name of one document to look in; without it, all.")
     pages: str | None = Field(None, description="Pages of that document, such as 3-5,9; without it, all.")
@@ -44,14 +46,14 @@ class SearchArguments(Arguments):
 
 
 class _Found(NamedTuple):
-    """Matches in one document."""
+    """The matches in one document."""
 
     document: Document
     pages: JoinedPages
     counts: dict[int, int]
-    """Matches by the number of the page; pages without one are left out."""
+    """Page number to number of matches, for the pages that have any."""
     spans: Sequence[Span]
-    """The matches in order. Of a regular expression, the first ones."""
+    """The matches in order; for a regular expression, the first ones."""
 
     @property
     def total(self) -> int:
@@ -59,7 +61,13 @@ class _Found(NamedTuple):
 
 
 class Search(DocumentTool[SearchArguments]):
-    """Finds and counts. Counts are exact: every match that does not overlap the one before it."""
+    """Searches the corpus. Counts are exact: every match that does not overlap the one before it.
+
+    Args:
+        corpus: the documents.
+        limits: limits of one call; None: the defaults.
+        ranking: a ranking of the pages of `corpus`; None: it is made when the first call needs one.
+    """
 
     name = "search"
     description = (
@@ -68,17 +76,10 @@ class Search(DocumentTool[SearchArguments]):
     )
     arguments = SearchArguments
 
-    def __init__(
-        self,
-        corpus: Corpus,
-        *,
-        clean: Callable[[str], str],
-        limits: Limits | None = None,
-        ranking: PageRanking | None = None,
-    ):
-        super().__init__(corpus, clean=clean, limits=limits)
+    def __init__(self, corpus: HasDocuments, *, limits: ToolLimits | None = None, ranking: PageRanking | None = None):
+        super().__init__(corpus, limits=limits)
         self._given_ranking = ranking
-        self._texts: dict[str, EvenText] = {}
+        self._texts: dict[str, UnwrappedText] = {}
 
     @cached_property
     def _ranking(self) -> PageRanking:
@@ -89,14 +90,16 @@ class Search(DocumentTool[SearchArguments]):
             raise ToolError("query is empty.")
         one = arguments.document is not None or arguments.pages is not None
         documents = [self.document(arguments.document)] if one else list(self.corpus.documents)
-        scope = {document.name: {page.number for page in chosen(document, arguments.pages)} for document in documents}
+        scope = {
+            document.name: {page.number for page in self.pages(document, arguments.pages)} for document in documents
+        }
         if arguments.mode == "bm25":
-            return self._ranked(arguments, scope)
-        find = self._exact if arguments.mode == "exact" else self._regex
+            return self._rank(arguments, scope)
+        find = self._find_phrase if arguments.mode == "exact" else self._find_regex
         found = [each for each in find(arguments, documents, scope) if each.counts]
-        return self._counted(arguments, found, scope)
+        return self._report(arguments, found, scope)
 
-    def _exact(
+    def _find_phrase(
         self, arguments: SearchArguments, documents: Sequence[Document], scope: dict[str, set[int]]
     ) -> Iterator[_Found]:
         for document in documents:
@@ -113,10 +116,10 @@ class Search(DocumentTool[SearchArguments]):
                     inside += spans[first:last]
             yield _Found(document, text, counts, inside)
 
-    def _regex(
+    def _find_regex(
         self, arguments: SearchArguments, documents: Sequence[Document], scope: dict[str, set[int]]
     ) -> Iterator[_Found]:
-        pattern = _compiled(arguments.query, case_sensitive=arguments.case_sensitive)
+        pattern = _compile(arguments.query, case_sensitive=arguments.case_sensitive)
         deadline = monotonic() + self.limits.regex_seconds
         seen = 0
         for document in documents:
@@ -130,24 +133,25 @@ class Search(DocumentTool[SearchArguments]):
                         raise TimeoutError
                     for match in pattern.finditer(page.text, timeout=left, concurrent=True):
                         if match.end() == match.start():
-                            continue  # of an expression like "a*": everywhere and nothing
+                            continue  # the empty matches of an expression like "a*"
                         counts[page.number] = counts.get(page.number, 0) + 1
                         seen += 1
-                        if seen <= arguments.offset + _KEPT:
+                        if seen <= arguments.offset + _MOST_SPANS:
                             spans.append((start + match.start(), start + match.end()))
                 except TimeoutError as error:
+                    where = citation_mark(document, page.number)
                     raise ToolError(
                         f"the regular expression took more than {self.limits.regex_seconds:g} s and was stopped at "
-                        f"{mark(document, page.number)}; nothing was counted. Make it simpler (no repetition within "
-                        "repetition), or give document and pages."
+                        f"{where}; nothing was counted. Make it simpler (no repetition within repetition), or give "
+                        "document and pages."
                     ) from error
             yield _Found(document, joined, counts, spans)
 
-    def _counted(self, arguments: SearchArguments, found: Sequence[_Found], scope: dict[str, set[int]]) -> str:
+    def _report(self, arguments: SearchArguments, found: Sequence[_Found], scope: dict[str, set[int]]) -> str:
         total, pages = sum(each.total for each in found), sum(len(each.counts) for each in found)
         of_pages = sum(map(len, scope.values()))
         head = (
-            f"{total:,} {_plural(total, 'match', 'matches')} of {self._asked(arguments)} on {pages:,} of "
+            f"{total:,} {_plural(total, 'match', 'matches')} of {self._describe_query(arguments)} on {pages:,} of "
             f"{of_pages:,} {_plural(of_pages, 'page')}"
         )
         if not total:
@@ -156,21 +160,25 @@ class Search(DocumentTool[SearchArguments]):
         lines = [f"{head}, in {len(found)} of {len(scope)} {_plural(len(scope), 'document')}."]
         lines += [
             f"{each.document.name}: {each.total:,} on {len(each.counts):,} {_plural(len(each.counts), 'page')}: "
-            f"{written(each.counts)}"
-            for each in found[:_LISTED]
+            f"{format_ranges(each.counts, most=MOST_RANGES)}"
+            for each in found[:_MOST_DOCUMENTS]
         ]
-        if rest := found[_LISTED:]:
+        if rest := found[_MOST_DOCUMENTS:]:
             more = sum(each.total for each in rest)
             lines.append(f"and {more:,} in {len(rest):,} more {_plural(len(rest), 'document')}")
         if arguments.offset >= total:
             raise ToolError(f"offset is {arguments.offset:,}, and there are {total:,} matches, numbered from 0.")
         entries, ends = self._snippets(found, arguments.offset)
-        count = fitting(entries, self.limits.characters - len("\n".join(lines)) - 200)
+        count = count_fitting(entries, self.limits.characters - len("\n".join(lines)) - 200)
         shown = f"Matches {arguments.offset + 1:,}-{ends[count - 1]:,} of {total:,}, quoted from the documents:"
         return "\n".join([*lines, shown, *entries[:count], *_more(ends[count - 1], total)])
 
     def _snippets(self, found: Sequence[_Found], offset: int) -> tuple[list[str], list[int]]:
-        """Quoted matches from `offset` on, those close together as one, and how many matches each brings it to."""
+        """Quote matches from `offset` on; those close together share a snippet.
+
+        Returns:
+            The snippets, and for each the number of matches up to its end.
+        """
         entries: list[str] = []
         ends: list[int] = []
         before = 0  # matches of the documents before
@@ -186,14 +194,15 @@ class Search(DocumentTool[SearchArguments]):
             before += each.total
         return entries, ends
 
-    def _ranked(self, arguments: SearchArguments, scope: dict[str, set[int]]) -> str:
+    def _rank(self, arguments: SearchArguments, scope: dict[str, set[int]]) -> str:
         ranked = [
             each
             for each in self._ranking.rank(arguments.query)
             if each.page.number in scope.get(each.document.name, ())
         ]
         of_pages = sum(map(len, scope.values()))
-        head = f"{len(ranked):,} of {of_pages:,} {_plural(of_pages, 'page')} have a word of {self._asked(arguments)}"
+        query = self._describe_query(arguments)
+        head = f"{len(ranked):,} of {of_pages:,} {_plural(of_pages, 'page')} have a word of {query}"
         if not ranked:
             return f"{head}."
         if arguments.offset >= len(ranked):
@@ -201,22 +210,22 @@ class Search(DocumentTool[SearchArguments]):
         wanted = list(dict.fromkeys(words(arguments.query)))
         chunk = ranked[arguments.offset :][: self.limits.snippets]
         entries = [self.quote(each.document, each.page.number, _densest(each, wanted)) for each in chunk]
-        count = fitting(entries, self.limits.characters - len(head) - 300)
+        count = count_fitting(entries, self.limits.characters - len(head) - 300)
         last = arguments.offset + count
         shown = f"Ranks {arguments.offset + 1:,}-{last:,}, best first, quoted from the documents:"
         return "\n".join([f"{head}.", shown, *entries[:count], *_more(last, len(ranked))])
 
-    def _text(self, document: Document) -> EvenText:
+    def _text(self, document: Document) -> UnwrappedText:
         if document.name not in self._texts:
-            self._texts[document.name] = EvenText((page.number, page.text) for page in document.pages)
+            self._texts[document.name] = UnwrappedText((page.number, page.text) for page in document.pages)
         return self._texts[document.name]
 
-    def _asked(self, arguments: SearchArguments) -> str:
+    def _describe_query(self, arguments: SearchArguments) -> str:
         kind = {"exact": "the phrase ", "regex": "the expression ", "bm25": ""}[arguments.mode]
-        return f"{kind}{self.clean(' '.join(arguments.query.split()))!r}"
+        return f"{kind}{sanitize(' '.join(arguments.query.split()))!r}"
 
 
-def _compiled(query: str, *, case_sensitive: bool) -> "regex.Pattern[str]":
+def _compile(query: str, *, case_sensitive: bool) -> "regex.Pattern[str]":
     if _RECURSION.search(query):
         raise ToolError("a regular expression may not call itself or its groups.")
     flags = regex.MULTILINE | (0 if case_sensitive else regex.IGNORECASE)
@@ -227,7 +236,7 @@ def _compiled(query: str, *, case_sensitive: bool) -> "regex.Pattern[str]":
 
 
 def _any_space(pattern: str) -> str:
-    """The expression with `\\s+` for a space: where a line ends on a page says nothing."""
+    """Replace spaces in the expression by `\\s+`: line breaks on a page carry no meaning."""
     parts: list[str] = []
     inside = False  # a character class
     at = 0
@@ -247,7 +256,11 @@ def _any_space(pattern: str) -> str:
 
 
 def _window(found: _Found, at: int) -> tuple[str, int, int, int]:
-    """(text, start, end, following): the context of the match `at`, and the first match that it does not hold."""
+    """Choose the context of the match `at`.
+
+    Returns:
+        (text, start, end, following): the context is text[start:end]; `following` is the first match outside it.
+    """
     text, (start, end) = found.pages.text, found.spans[at]
     first, last = found.pages.part(start)
     opening, closing = max(first, start - _AROUND), min(max(last, end), min(end, start + _LONGEST) + _AROUND)
@@ -268,9 +281,9 @@ def _ellipsis(text: str, start: int, end: int, found: _Found, page: int) -> str:
 
 
 def _densest(ranked: RankedPage, wanted: Sequence[str]) -> str:
-    """The stretch of a page that has most of the different words that are wanted."""
-    text = EvenText([(ranked.page.number, ranked.page.text)]).text
-    low = folded(text)
+    """The passage of a page that contains the most distinct query words."""
+    text = UnwrappedText([(ranked.page.number, ranked.page.text)]).text
+    low = fold_case(text)
     places = sorted(
         (match.start(), word) for word in wanted for match in regex.finditer(regex.escape(word), low) if word
     )

@@ -1,10 +1,10 @@
-"""The process that finds tables: `python -m longread.tools.tables_worker MEMORY`.
+"""The process that finds tables in a PDF: `python -m longread.tools.tables_worker MEMORY`.
 
-One page of one PDF, and it ends. The file may crash MuPDF, hang it, or take all memory: the other side only waits so
-long, and reads what this process writes as JSON and nothing more.
+It searches one page of one PDF and exits. The file may crash MuPDF, hang it, or exhaust memory, so the parent process
+waits for a limited time and trusts nothing but JSON in the output.
 
-The request is a JSON object on standard input: path, sha256, index (of the page, from 0). The answer on standard output
-is {"tables": [[[cell, …] row, …] table, …]} or {"error": text}.
+The request is a JSON object on standard input: path, sha256, index (of the page, from 0). The reply on standard output
+is {"tables": [[[cell, …] row, …] table, …]} or {"error": text}. MEMORY is the limit on address space, in bytes.
 """
 
 import contextlib
@@ -17,18 +17,18 @@ import sys
 from pathlib import Path
 from typing import Any
 
-_ANSWER = 32 << 20
-"""Bytes that the answer may have."""
+_MOST_BYTES = 32 << 20
+"""Maximum size of the reply."""
 
 
 def main() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the other side, which then ends this one
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is handled by the parent, which ends this process
     memory = int(sys.argv[1])
-    for limit, most in ((resource.RLIMIT_AS, memory), (resource.RLIMIT_FSIZE, _ANSWER), (resource.RLIMIT_CORE, 0)):
-        with contextlib.suppress(ValueError, OSError):  # already lower, or a system without this limit
+    for limit, most in ((resource.RLIMIT_AS, memory), (resource.RLIMIT_FSIZE, _MOST_BYTES), (resource.RLIMIT_CORE, 0)):
+        with contextlib.suppress(ValueError, OSError):  # already lower, or not supported by the system
             resource.setrlimit(limit, (most, most))
     out = os.dup(1)
-    os.dup2(2, 1)  # what a library prints must not get into the answer
+    os.dup2(2, 1)  # the output of a library must not get into the reply
     request = json.load(sys.stdin)
     try:
         answer: dict[str, Any] = {"tables": tables(request["path"], request["sha256"], request["index"])}
@@ -39,10 +39,10 @@ def main() -> None:
 
 
 def tables(path: str, sha256: str, index: int) -> list[list[list[str]]]:
-    """The ruled tables of a page, from top to bottom, as rows of cells; a cell that another spans is empty.
+    """Find the ruled tables of a page, from top to bottom, as rows of cells. A cell covered by a spanning one is empty.
 
     Raises:
-        ValueError: the file is not the one that was read, or is encrypted.
+        ValueError: the file has changed since it was read, or is encrypted.
     """
     data = Path(path).read_bytes()
     if hashlib.sha256(data).hexdigest() != sha256:

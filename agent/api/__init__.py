@@ -1,7 +1,7 @@
-"""`agent api`: `LongReader` behind the API of OpenAI's chat completions and files.
+"""The HTTP server of `agent api`: `LongReader` behind OpenAI's API for chat completions and files.
 
-`create_app` makes the application, `FileStore` keeps the files, `Options` and `Limits` say how. What clients may send
-and what they get back is in docs/api.md.
+`create_app` makes the application, `FileStore` stores the uploaded files, `ApiOptions` and `ApiLimits` configure it.
+docs/api.md documents requests and responses.
 """
 
 from importlib import import_module
@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .app import create_app
-    from .files import FileStore
-    from .options import Limits, Options
+    from .file_store import FileStore
+    from .options import ApiLimits, ApiOptions
 
-__all__ = ["FileStore", "Limits", "Options", "create_app"]
+__all__ = ["ApiLimits", "ApiOptions", "FileStore", "create_app"]
 
 # Imported when first used: FastAPI comes with an extra.
-_HOME = {"FileStore": "files", "Limits": "options", "Options": "options", "create_app": "app"}
+_MODULES = {"ApiLimits": ".options", "ApiOptions": ".options", "FileStore": ".file_store", "create_app": ".app"}
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{_HOME[name]}", __name__), name)
+    return getattr(import_module(_MODULES[name], __name__), name)

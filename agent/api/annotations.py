@@ -1,4 +1,4 @@
-"""Citations of an answer as annotations of a message, in the manner of OpenAI's `url_citation`."""
+"""The citations of an answer as annotations of a message, in the form of OpenAI's `url_citation`."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -6,31 +6,31 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..answer import Answer
-from ..citations import Citation, marks
+from ..citations.markers import Citation, marks
+from ..citations.quote_checker import CheckedQuote
 from ..corpus import Corpus
-from ..quotes import CheckedQuote
 
 _BRACKETS = re.compile(r"\[[^\[\]\n]+\]")
 
 
 @dataclass(frozen=True)
 class Sources:
-    """What an answer can cite, and how clients know it."""
+    """The documents that an answer can cite, and their names for the client."""
 
     corpus: Corpus
     files: Mapping[str, tuple[str | None, str]]
-    """A document's name to the id of its file, None for one that has none, and the client's name for it."""
+    """Document name to the id of its file, or None if it has none, and the client's name for it."""
 
 
 def annotations(answer: Answer, sources: Sources, *, content: str) -> list[dict[str, Any]]:
-    """What stands behind the parts of a message, in their order.
+    """The sources of the parts of a message, in their order.
 
-    For each page that a `[name:page]` in the text names, the mark's own place; for each quote that a page has, word for
-    word or nearly, the quote's; for each page that lookup found, the whole message.
+    The range of an annotation is that of the marker for each page that a `[name:page]` names; that of the quote for
+    each quote that was found on a page; and the whole message for each page found by lookup.
 
     Args:
-        content: of the message, in which `start_index` and `end_index` count characters; it ends with the answer's
-            text, and has what the model said between its calls of tools before it.
+        content: the text of the message, in which `start_index` and `end_index` count characters. It ends with the text
+            of the answer, preceded by what the model wrote between its tool calls.
     """
     marked = [_annotation(citation, sources, start, end) for start, end, citation in _places(content, sources.corpus)]
     found = [
@@ -43,7 +43,11 @@ def annotations(answer: Answer, sources: Sources, *, content: str) -> list[dict[
 
 
 def _quoted(quote: CheckedQuote, sources: Sources, before: int) -> dict[str, Any]:
-    """A quote that a page has, or something like it. Args: before: characters of the message before the answer."""
+    """The annotation of a quote that was found on a page.
+
+    Args:
+        before: number of characters of the message in front of the answer.
+    """
     file_id, filename = sources.files[str(quote.document)]
     return {
         "type": "file_citation",

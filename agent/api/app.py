@@ -1,4 +1,4 @@
-"""The application: routes, errors and the guard put together."""
+"""The ASGI application: routes, error handlers and middleware."""
 
 import time
 from collections.abc import AsyncIterator
@@ -13,47 +13,48 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 
 from ..corpus import Corpus
-from ..tokens import Tokenizer, qwen
-from . import uploads
-from .chat import Chat, unknown_model
-from .corpora import Corpora
+from ..llm.protocol import capabilities
+from ..prompt.tokenizer import Tokenizer, qwen
+from . import file_routes
+from .completions import CompletionsEndpoint, unknown_model
 from .errors import as_api_error, refused
-from .files import FileStore
-from .guard import Guard, Rules
-from .options import Options
-from .reading import FileReader
+from .file_store import FileStore
+from .ingest import UploadParser
+from .middleware import Guard, Rules
+from .options import ApiOptions
+from .reader_cache import ReaderCache
 
-_DEFAULTS = Options()
+_DEFAULTS = ApiOptions()
 
 
 def create_app(
-    llm: BaseChatModel, store: FileStore, *, corpus: Corpus | None = None, options: Options = _DEFAULTS
+    llm: BaseChatModel, store: FileStore, *, corpus: Corpus | None = None, options: ApiOptions = _DEFAULTS
 ) -> FastAPI:
-    """An ASGI application that answers as OpenAI's API does, with `LongReader` behind it.
+    """Make an ASGI application with OpenAI's API, which answers with `LongReader`.
 
     Args:
         llm: answers all requests, several at once.
-        store: keeps what clients upload. It is closed when the application ends.
-        corpus: is read for every request, before the files that the request names.
+        store: stores the files that clients upload. It is closed when the application ends.
+        corpus: documents of every request, before the files that the request names.
     """
     limits = options.limits
     model = options.name or llm.model or "longread"
-    tokenizer: Tokenizer = getattr(llm, "tokenizer", None) or qwen()
-    files = FileReader(options.load, tokenizer, at_once=limits.parsing)
-    corpora = Corpora(llm, corpus, store, files, tokenizer, options)
-    chat = Chat(llm, model, store, corpora, options)
-    window = options.window or getattr(llm, "window", None)
+    tokenizer: Tokenizer = capabilities(llm).tokenizer or qwen()
+    files = UploadParser(options.load, tokenizer, at_once=limits.parsing)
+    corpora = ReaderCache(llm, corpus, store, files, tokenizer, options)
+    chat = CompletionsEndpoint(llm, model, store, corpora, options)
+    window = options.window or capabilities(llm).window
     started = int(time.time())
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
-        await chat.settled()  # their threads need the event loop that is about to be closed
+        await chat.settled()  # their threads need the event loop
         store.close()
 
-    # No pages of documentation: they load their scripts from elsewhere.
+    # No documentation pages: they load scripts from other servers.
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
-    app.include_router(uploads.routes(store, files, corpora, limits))
+    app.include_router(file_routes.routes(store, files, corpora, limits))
     app.add_api_route("/v1/chat/completions", chat.__call__, methods=["POST"])
 
     @app.get("/health")
@@ -86,7 +87,7 @@ def create_app(
 
     rules = Rules(options.key, frozenset(options.cors), limits)
     app.add_middleware(Guard, rules=rules)
-    if options.cors:  # outside of the guard: a browser's question beforehand has no key
+    if options.cors:  # outside the guard: preflight requests of browsers have no key
         app.add_middleware(
             CORSMiddleware,
             allow_origins=list(options.cors),

@@ -1,4 +1,4 @@
-"""Errors as OpenAI's API has them: `{"error": {"message", "type", "param", "code"}}`."""
+"""Errors in the form of OpenAI's API: `{"error": {"message", "type", "param", "code"}}`."""
 
 import logging
 import traceback
@@ -7,16 +7,23 @@ from typing import Any
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
-from ...serving.errors import LongreadError, PromptTooLong, ServerError
-from ..control import encodable
-from ..errors import ConfigError, DocumentError
-from ..overflow.errors import NothingMatches, WindowFailed
-from ..structured import InvalidAnswer
+from longread.control_tokens import encodable
+from longread.errors import (
+    ConfigError,
+    DocumentError,
+    LongreadError,
+    NothingMatches,
+    PromptTooLong,
+    ServerError,
+    WindowFailed,
+)
+
+from ..structured_output import InvalidAnswer
 
 log = logging.getLogger("longread.api")
 
 GONE = 499
-"""The status in the log of a request whose client has left (nginx's number for it)."""
+"""The status in the log of a request whose client has disconnected, as in nginx."""
 
 TOO_MANY = "too_many_requests"
 
@@ -24,7 +31,7 @@ _TYPES = {401: "authentication_error", 404: "not_found_error", 429: "rate_limit_
 
 
 class ApiError(HTTPException):
-    """What a client is told. An HTTPException, because FastAPI lets those pass wherever they are raised."""
+    """The error that a client gets. An HTTPException, because FastAPI passes those on wherever they are raised."""
 
     def __init__(self, status: int, message: str, *, code: str | None = None, param: str | None = None):
         headers = {401: {"WWW-Authenticate": "Bearer"}, 429: {"Retry-After": "1"}, 503: {"Retry-After": "5"}}
@@ -44,15 +51,15 @@ class ApiError(HTTPException):
 
 
 def refused(message: str, *, param: str | None = None, code: str | None = None) -> ApiError:
-    """A request that is wrong in itself."""
+    """An invalid request."""
     return ApiError(400, message, param=param, code=code)
 
 
 def as_api_error(error: Exception, *, server: str | None = None) -> ApiError:
-    """What a client is told of whatever was raised while it was answered.
+    """Convert any exception raised during a request.
 
     Args:
-        server: the address of the model's server, which is not the client's to know.
+        server: the address of the model's server, which is hidden from the client.
     """
     match error:
         case ApiError():
@@ -76,14 +83,14 @@ def as_api_error(error: Exception, *, server: str | None = None) -> ApiError:
             return _of_server(error, message[:1].upper() + message[1:])
         case LongreadError():
             return ApiError(500, str(error), code="model_error")
-    # What the exception says may be a piece of a document: the log has its kind, and where it was raised.
+    # The message of the exception may contain text of a document: the log only gets its class, and where it was raised.
     where = "".join(traceback.format_tb(error.__traceback__))
     log.error("%s, raised in\n%s", type(error).__qualname__, where.rstrip())
     return ApiError(500, f"Internal error ({type(error).__name__}). The server's log says where.", code="internal")
 
 
 def _of_server(error: ServerError, message: str) -> ApiError:
-    """By what the model's server had answered: what it says of the request is for the client to mend."""
+    """The error for a response of the model's server: what it says about the request is for the client."""
     status = getattr(error.__cause__, "status_code", None)
     if status in (400, 422):
         return refused(message)

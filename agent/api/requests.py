@@ -1,7 +1,7 @@
-"""The body of a chat completion: what of OpenAI's API is understood, what is refused, and what it asks for.
+"""Parse the body of a chat completion: which parts of OpenAI's API are supported, and what is rejected.
 
-Nothing is passed over in silence: what this server cannot do is an error that says so. Only labels that change no
-answer (`user`, `metadata`, …) are taken and not used.
+Nothing is silently ignored: what this server cannot do is an error. Only labels that do not affect the answer (`user`,
+`metadata`, …) are accepted and unused.
 """
 
 import base64
@@ -14,13 +14,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ..control import encodable, neutralise
-from ..conversation import ChatMessage
-from ..structured import json_schema
-from .corpora import Attachment
+from longread.control_tokens import encodable, neutralise
+
+from ..prompt.messages import ChatMessage
+from ..structured_output import json_schema
 from .errors import refused
-from .files import FileStore, safe_name
-from .reading import sha256_of
+from .file_store import FileStore, safe_name
+from .ingest import sha256_of
+from .reader_cache import Attachment
 
 _OURS = "the server's own tools work on the documents, and a client's cannot be called"
 _REFUSED = {
@@ -40,7 +41,7 @@ _REFUSED = {
     "reasoning_effort": (None, "it is not passed on"),
     "verbosity": (None, "it is not passed on"),
 }
-"""Parameters of OpenAI's API: the one value that can be given, and why no other."""
+"""Unsupported parameters of OpenAI's API: the one value that is accepted, and why no other."""
 _LABELS = ("user", "metadata", "safety_identifier", "prompt_cache_key", "service_tier", "parallel_tool_calls")
 _SAMPLING = ("temperature", "top_p", "top_k", "seed", "stop", "frequency_penalty", "presence_penalty")
 _DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+)?(?:;[\w.+-]+=[^;,]*)*;base64,")
@@ -79,7 +80,7 @@ class _User(_Strict):
 class _Assistant(_Strict):
     role: Literal["assistant"]
     content: str | list[_Text]
-    # What an answer of ours has beside its text, for clients that send the whole message back.
+    # Additional fields of longread's answers, for clients that send the whole message back.
     annotations: list[Any] | None = None
     reasoning_content: str | None = None
     refusal: None = None
@@ -123,15 +124,15 @@ class _Body(_Strict):
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What a request asks for."""
+class ParsedRequest:
+    """A parsed request."""
 
     model: str
     question: str
     history: tuple[ChatMessage, ...]
     system: str | None
     attachments: tuple[Attachment, ...]
-    """In the order in which the conversation first names them: so they stand alike in the prompt of each turn."""
+    """In the order in which the conversation first names them, which is their order in the prompt of each turn."""
     notes: tuple[str, ...]
     max_tokens: int | None
     sampling: dict[str, Any]
@@ -140,14 +141,14 @@ class Wanted:
     include_usage: bool
 
 
-def read(data: bytes, store: FileStore, *, file_bytes: int) -> Wanted:
-    """What the body of a request asks for.
+def read(data: bytes, store: FileStore, *, file_bytes: int) -> ParsedRequest:
+    """Parse the body of a request.
 
     Args:
-        file_bytes: the most that a file inside it may have.
+        file_bytes: maximum size of a file inside it.
 
     Raises:
-        ApiError: it is not understood, or names a file that there is not.
+        ApiError: it is invalid, or names a file that does not exist.
     """
     body = _parsed(data)
     limit = body.max_completion_tokens if body.max_tokens is None else body.max_tokens
@@ -174,7 +175,7 @@ def read(data: bytes, store: FileStore, *, file_bytes: int) -> Wanted:
                     notes.append(f"{attachment.filename} has the same bytes as {same.filename}: they are read once.")
         turns.append(ChatMessage(role=message.role, content=text))
     question, history = _conversation(turns)
-    return Wanted(
+    return ParsedRequest(
         model=body.model,
         question=question,
         history=history,
@@ -207,11 +208,11 @@ def _parsed(data: bytes) -> _Body:
 
 
 def _invalid(error: ValidationError) -> Exception:
-    # Of the errors of a union's members the deepest is about the member that was meant.
+    # Of the errors of a union's members, the deepest is about the intended member.
     first = max(error.errors(include_url=False, include_input=False), key=lambda found: len(found["loc"]))
     path: list[str | int] = []
     for before, part in zip((None, *first["loc"]), first["loc"], strict=False):
-        # pydantic names the member of a union, which is no part of the request.
+        # pydantic adds the name of the union member, which is not part of the request.
         if not (isinstance(part, str) and (isinstance(before, int) or part == "str" or part.startswith("list["))):
             path.append(part)
     param = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
@@ -265,8 +266,8 @@ def _attachment(file: _File, param: str, store: FileStore, file_bytes: int) -> A
 
 
 def _conversation(turns: list[ChatMessage]) -> tuple[str, tuple[ChatMessage, ...]]:
-    """The question, and what was said before it. A message that only brings files is no turn of its own where the user
-    goes on speaking."""
+    """The question, and the conversation before it. A message with only files is not a separate turn if the next one is
+    from the user too."""
     spoken = [
         turn
         for turn, after in zip(turns, [*turns[1:], None], strict=True)
@@ -290,7 +291,7 @@ def _schema(wanted: _Format | None) -> dict[str, Any] | None:
         raise refused("response_format of type json_schema has no json_schema.", param="response_format")
     schema = wanted.json_schema.schema_
     if outside := _outside(schema):
-        # The validator would fetch it, and clients do not get to choose what this server fetches.
+        # The validator would fetch it, and clients must not choose what this server fetches.
         raise refused(
             f"The schema refers to {outside!r}: only references inside it are followed.", param="response_format"
         )

@@ -1,4 +1,4 @@
-"""Chat completions as clients get them: in one piece, or as a stream of server-sent events."""
+"""Chat completions for clients: as one object, or as a stream of server-sent events."""
 
 import json
 import secrets
@@ -11,27 +11,28 @@ from starlette.background import BackgroundTask
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from ...serving.events import Delta, Usage
+from longread.control_tokens import encodable
+from longread.events import Delta, Usage
+
 from ..answer import Answer, ReaderEvent
-from ..control import encodable
 
 DONE = "data: [DONE]\n\n"
 
-# What the model would have gone on to do, it was kept from: the answer is cut short.
+# The model was not allowed to continue: the answer is cut short.
 _FINISH = {"limit": "length"}
 
 
 @dataclass
 class Written:
-    """What the model has said. Between its calls of tools it may say something, too: that is in the message as well."""
+    """What the model has written. The message also contains its text between tool calls."""
 
     text: str = ""
     _fresh: bool = True
-    """The next piece begins the text of a request to the model."""
+    """The next text is the start of a response."""
 
     def add(self, event: ReaderEvent) -> str:
-        """The piece of the message's text that an event brings; "" for none."""
-        if isinstance(event, Usage):  # a request to the model has ended
+        """The text that an event adds to the message; "" for none."""
+        if isinstance(event, Usage):  # the end of a request to the model
             self._fresh = True
         if not isinstance(event, Delta) or event.reasoning:
             return ""
@@ -88,7 +89,7 @@ def finish_reason(answer: Answer) -> str:
 
 
 def about(answer: Answer, notes: Sequence[str]) -> dict[str, Any]:
-    """What OpenAI's API has no place for, and a client should know."""
+    """What OpenAI's API has no field for."""
     return {
         "unknown_citations": list(answer.unknown_citations),
         "quotes": [quote.model_dump(mode="json") for quote in answer.quotes],
@@ -100,7 +101,7 @@ def about(answer: Answer, notes: Sequence[str]) -> dict[str, Any]:
 
 
 def as_usage(usage: Usage | None) -> dict[str, Any] | None:
-    """None where the model's server has not said what it read."""
+    """None if the model's server did not report it."""
     if usage is None:
         return None
     details = None if usage.cached_tokens is None else {"cached_tokens": usage.cached_tokens}
@@ -113,7 +114,7 @@ def as_usage(usage: Usage | None) -> dict[str, Any] | None:
 
 
 class EventStream(Response):
-    """Sends what an async generator makes, and closes it, whether it is exhausted, fails, or the client leaves."""
+    """Sends what an async generator yields, and closes it when it is exhausted, fails, or the client disconnects."""
 
     media_type = "text/event-stream"
 
@@ -121,7 +122,7 @@ class EventStream(Response):
         self._pieces = pieces
         self.status_code = 200
         self.background: BackgroundTask | None = None
-        # X-Accel-Buffering: nginx would hold the stream back.
+        # X-Accel-Buffering: otherwise nginx buffers the stream.
         self.init_headers({"Cache-Control": "no-cache", "X-Accel-Buffering": "no"})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

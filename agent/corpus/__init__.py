@@ -1,29 +1,30 @@
-"""Files as documents: bytes in, pages of text with exact token counts out.
+"""Documents: files in, pages of text with exact token counts out.
 
-`Corpus.load` is the way in. Names are imported when they are used, because a parser process imports this package too
-and must start in a fraction of what pydantic alone takes to import.
+The entry point is `Corpus.load`. Names are imported when they are used, because parser processes import this package
+too, and must start in a fraction of the time that importing pydantic takes.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from longread.documents import Document, OutlineEntry, Page
+
     from .corpus import Corpus
-    from .document import Document, OutlineEntry, Page
     from .events import FileFailed, FileLoaded, FileStarted, LoadEvent, PagesRead
     from .options import LoadOptions
 
-_HOMES = {
-    "Corpus": "corpus",
-    "Document": "document",
-    "FileFailed": "events",
-    "FileLoaded": "events",
-    "FileStarted": "events",
-    "LoadEvent": "events",
-    "LoadOptions": "options",
-    "OutlineEntry": "document",
-    "Page": "document",
-    "PagesRead": "events",
+_MODULES = {
+    "Corpus": ".corpus",
+    "Document": "longread.documents",
+    "FileFailed": ".events",
+    "FileLoaded": ".events",
+    "FileStarted": ".events",
+    "LoadEvent": ".events",
+    "LoadOptions": ".options",
+    "OutlineEntry": "longread.documents",
+    "Page": "longread.documents",
+    "PagesRead": ".events",
 }
 
 __all__ = [
@@ -41,6 +42,6 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    return getattr(import_module(_MODULES[name], __name__), name)

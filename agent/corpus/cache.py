@@ -1,4 +1,4 @@
-"""Parsed documents on disk: under the hash of the file's bytes and of everything else that the pages depend on."""
+"""The cache of parsed documents on disk, by the hash of the file and of everything else that determines its pages."""
 
 import hashlib
 import json
@@ -7,17 +7,18 @@ from importlib.metadata import PackageNotFoundError, version
 
 from pydantic import BaseModel, ConfigDict
 
-from ..kept_models import KeptModels
-from .document import OutlineEntry, Page
+from longread.cache import PydanticCache
+from longread.documents import OutlineEntry, Page
+
 from .formats import Format, ParseOptions
 
 _REVISION = 2
-"""Of `Parsed`, of `text.clean` and of what `control.neutralise` looks for."""
+"""Increased when the meaning of `Parsed`, `text.normalize` or `control_tokens.neutralise` changes."""
 _MAX_BYTES = 2 << 30
 
 
 class Parsed(BaseModel):
-    """A document without what depends on where the file lies: the part that is worth keeping."""
+    """A document without what depends on where its file is stored: the part that is cached."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -28,19 +29,19 @@ class Parsed(BaseModel):
     warnings: tuple[str, ...]
 
 
-class DocumentCache(KeptModels[Parsed]):
-    """Of whole documents only: one with pages that could not be read is parsed again the next time."""
+class DocumentCache(PydanticCache[Parsed]):
+    """Contains only complete documents. One with unreadable pages is parsed again next time."""
 
     def __init__(self) -> None:
         super().__init__(Parsed, "documents", max_bytes=_MAX_BYTES)
 
 
 def key_of(sha256: str, found: Format, options: ParseOptions, tokenizer: str) -> str:
-    """The cache key of a file's bytes, parsed in this way, with tokens counted by this tokenizer."""
+    """The cache key for the bytes of a file, these options and this tokenizer."""
     chosen = {name: value for name, value in asdict(options).items() if name in found.options}
     libraries = [found.library, *(("pymupdf4llm",) if chosen.get("layout") else ())]
-    way = [_REVISION, found.name, found.revision, [_version(name) for name in libraries], chosen, tokenizer]
-    return f"{sha256}-{hashlib.blake2b(json.dumps(way).encode(), digest_size=8).hexdigest()}"
+    parts = [_REVISION, found.name, found.revision, [_version(name) for name in libraries], chosen, tokenizer]
+    return f"{sha256}-{hashlib.blake2b(json.dumps(parts).encode(), digest_size=8).hexdigest()}"
 
 
 def _version(distribution: str | None) -> str:

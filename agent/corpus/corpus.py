@@ -1,4 +1,4 @@
-"""Several documents as one: what a question is asked of."""
+"""A corpus: the documents that questions are asked about."""
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
@@ -7,9 +7,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ..errors import DocumentError
-from ..tokens import Tokenizer
-from .document import Document
+from longread.documents import Document
+from longread.errors import DocumentError
+
+from ..prompt.tokenizer import Tokenizer
 from .events import LoadEvent
 from .options import LoadOptions
 
@@ -17,15 +18,15 @@ _DEFAULTS = LoadOptions()
 
 
 class Corpus(BaseModel):
-    """Documents in the order in which they were given. `corpus["name"]` is one of them."""
+    """Documents, in the order in which they were given. `corpus["name"]` is one of them."""
 
     model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
 
     documents: tuple[Document, ...]
     failures: tuple[DocumentError, ...] = Field(default=(), exclude=True)
-    """Files, and pages of documents, that could not be read; only with `on_error="collect"`."""
+    """Files and pages that could not be read; only with `on_error="collect"`."""
     warnings: tuple[str, ...] = ()
-    """What concerns no single document: files of a folder that were skipped, a cache that could not be written."""
+    """Warnings that concern no single document: skipped files of a folder, or a cache that is not writable."""
 
     @classmethod
     def load(
@@ -37,23 +38,23 @@ class Corpus(BaseModel):
         on_event: Callable[[LoadEvent], None] | None = None,
         on_error: Literal["raise", "collect"] = "raise",
     ) -> "Corpus":
-        """Read files, folders, patterns (`docs/**/*.md`) and "-" (standard input).
+        """Load files, folders, glob patterns (`docs/**/*.md`) and "-" (standard input).
 
         Args:
-            sources: what to read. Folders and patterns leave out hidden files and what .gitignore leaves out.
-            options: how to read it.
-            tokenizer: counts the pages' tokens. None: `longread.agent.tokens.qwen()`.
-            on_event: called, in this thread, with what is being done.
-            on_error: "raise": read and cache everything that can be read, then raise an error that names every file
-                and page that could not be. "collect": put these errors into `failures`, and leave the pages that could
-                not be read empty, with a warning in their document.
+            sources: what to load. Folders and patterns skip hidden files and those in .gitignore.
+            options: how to parse.
+            tokenizer: counts the tokens of the pages. None: Qwen's vocabulary.
+            on_event: called with progress events, in this thread.
+            on_error: "raise": parse and cache everything that can be read, then raise an error that names every file
+                and page that could not be read. "collect": put these errors into `failures`, and leave unreadable pages
+                empty, with a warning in their document.
 
         Raises:
             PasswordRequired: a file is encrypted.
-            UnsupportedFormat: a file is of no kind that can be read.
-            DocumentError: a file or page could not be read, or there was nothing to read. The first two are of this
-                class; several errors are raised as one of it.
-            ConfigError: OCR was asked for, and tesseract's language data is not there.
+            UnsupportedFormat: the format of a file is not supported.
+            DocumentError: a file or page could not be read, or there is nothing to read. It is the base class of the
+                first two, and several errors are raised as one.
+            ConfigError: OCR was requested, and Tesseract's language data is missing.
         """
         from .loader import load
 
@@ -65,12 +66,12 @@ class Corpus(BaseModel):
         return cls(documents=documents, failures=failures, warnings=warnings)
 
     def joined(self, other: "Corpus") -> "Corpus":
-        """These documents and then the other's, which get new names where theirs are taken."""
+        """Append the documents of another corpus, with new names where theirs are taken."""
         from .names import names
 
         taken = [document.name for document in self.documents]
         fresh = names([*taken, *(document.name for document in other.documents)])[len(taken) :]
-        # New objects, not copies: a copy of a pydantic model would keep what the original has cached.
+        # New objects, not copies: a copy of a pydantic model keeps the cached properties of the original.
         more = (
             document if name == document.name else Document(**{**dict(document), "name": name})
             for name, document in zip(fresh, other.documents, strict=True)
@@ -81,9 +82,17 @@ class Corpus(BaseModel):
             warnings=(*self.warnings, *other.warnings),
         )
 
+    def __repr__(self) -> str:
+        pages = sum(len(document.pages) for document in self.documents)
+        counts = ((len(self.documents), "document"), (pages, "page"), (self.tokens, "token"))
+        shown = (f"{count:,} {noun}{'' if count == 1 else 's'}" for count, noun in counts)
+        return f"Corpus({', '.join(shown)})"
+
+    __str__ = __repr__
+
     @cached_property
     def tokens(self) -> int:
-        """Tokens of all pages of all documents, without the marks that a prompt puts between them."""
+        """Tokens of all pages of all documents, without the page marks of a prompt."""
         return sum(document.tokens for document in self.documents)
 
     def __getitem__(self, name: str) -> Document:

@@ -1,4 +1,4 @@
-"""What loading reports while it works."""
+"""Progress events of loading documents."""
 
 from pydantic import BaseModel, ConfigDict
 
@@ -7,35 +7,35 @@ class _Event(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     source: str
-    """The file, as the user wrote it, or its path below the folder that the user wrote."""
+    """The file as the user wrote it, or its path below the folder that the user wrote."""
 
 
 class FileStarted(_Event):
-    """A parser has the file open."""
+    """A parser has opened the file."""
 
     pages: int | None
-    """None where the pages are only known once the whole file is parsed."""
+    """None for formats whose pages are known only after parsing the whole file."""
 
 
 class PagesRead(_Event):
-    """More pages have arrived. At most ten of these a second a file, and always one with `done == total`."""
+    """More pages have been read. Sent at most ten times per second and file, and always with `done == total`."""
 
     done: int
     total: int
 
 
 class FileLoaded(_Event):
-    """The file is a document now."""
+    """The file is now a document."""
 
     pages: int
     tokens: int
     seconds: float
-    """Since its `FileStarted`."""
+    """Time since its `FileStarted`."""
     cached: bool
 
 
 class FileFailed(_Event):
-    """The file, or pages of it, could not be read."""
+    """The file, or some of its pages, could not be read."""
 
     error: str
 

@@ -1,4 +1,4 @@
-"""Sources to documents: hash, look in the cache, parse what is not there, keep it, give it a name."""
+"""Load documents: hash each file, look it up in the cache, parse it if necessary, cache it and name it."""
 
 import hashlib
 import os
@@ -11,20 +11,21 @@ from functools import cache
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
-from ..errors import DocumentError, UnsupportedFormat
-from ..tokens import QwenTokenizer, Tokenizer, qwen
+from longread.documents import Document
+from longread.errors import DocumentError, UnsupportedFormat
+
+from ..prompt.tokenizer import QwenTokenizer, Tokenizer, qwen
 from .cache import DocumentCache, Parsed, key_of
-from .document import Document
 from .events import FileFailed, FileLoaded, FileStarted, LoadEvent
 from .formats import ParseOptions, WrongFormat, detect
 from .names import names
 from .options import LoadOptions
-from .parse import File, Parser
+from .parsing.parser import File, Parser
 from .sources import STDIN, Source, Sources, expand, unreadable
-from .text import clean
+from .text import normalize
 
 _MOST_A_CORE = 4
-"""Parser processes: more only take turns, and each takes files and memory."""
+"""Parser processes per core: more would only alternate, and each needs file handles and memory."""
 
 
 class Loaded(NamedTuple):
@@ -39,9 +40,9 @@ def load(
     tokenizer: Tokenizer | None,
     emit: Callable[[LoadEvent], None],
 ) -> Loaded:
-    """See `Corpus.load`."""
+    """Implements `Corpus.load`."""
     with ExitStack() as stack:
-        # Most loads need none, and a killed process leaves it behind.
+        # Created only when needed: most loads need none, and a killed process leaves it behind.
         scratch = cache(lambda: Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="longread-"))))
         return _Load(options, tokenizer, emit).run(given, scratch)
 
@@ -50,7 +51,7 @@ class _Load:
     def __init__(self, options: LoadOptions, tokenizer: Tokenizer | None, emit: Callable[[LoadEvent], None]):
         self._options = options
         self._tokenizer = tokenizer
-        # The name alone is enough to look into the cache, and Qwen's vocabulary takes half a second to read.
+        # The name is enough to query the cache, and loading Qwen's vocabulary takes half a second.
         self._tokenizer_name = tokenizer.name if tokenizer else QwenTokenizer.name
         self._emit = emit
         self._cache = DocumentCache() if options.cache else None
@@ -79,7 +80,7 @@ class _Load:
         return Loaded(documents, tuple(self._failures), tuple(dict.fromkeys(self._warnings)))
 
     def _identify(self, source: Source, sources: Sources) -> None:
-        """Add a source to the files to read, or to what is skipped or has failed."""
+        """Add a source to the files to read, to the skipped ones, or to the failures."""
         try:
             with source.path.open("rb") as file:
                 sha256 = hashlib.file_digest(file, "sha256").hexdigest()
@@ -124,7 +125,7 @@ class _Load:
 
     def _parse(self, files: Sequence[File]) -> None:
         if self._options.ocr and any("ocr" in file.format.options for file in files):
-            from .formats.ocr import tessdata
+            from .formats.pdf_ocr import tessdata
 
             folder = str(tessdata(self._options.ocr_language))
             for file in files:
@@ -139,7 +140,7 @@ class _Load:
             self._fail(failure)
         if parsed is None:
             return
-        # The text of a file with a password is not left lying about.
+        # The text of a file with a password is not stored on disk.
         if self._cache and not file.lost and not file.about["secret"]:
             try:
                 self._cache.put(self._key(file), parsed)
@@ -163,7 +164,7 @@ class _Load:
         return Document(
             id=file.sha256,
             name=name,
-            title=parsed.title or ("standard input" if file.name == STDIN else clean(PurePath(file.name).stem)[0]),
+            title=parsed.title or ("standard input" if file.name == STDIN else normalize(PurePath(file.name).stem)[0]),
             source=file.name,
             media_type=file.format.media_type,
             pages=parsed.pages,

@@ -1,4 +1,4 @@
-"""Short names for documents: what a citation calls them, as in `[handbook:12]`."""
+"""Short names for documents, which citations use: `[handbook:12]`."""
 
 import unicodedata
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ LONGEST = 24
 
 
 def names(sources: Iterable[str]) -> list[str]:
-    """A name for each source, all different: its stem in lower case, letters and digits of any script and '-'."""
+    """A unique name for each source: its stem in lower case, with the letters and digits of any script and '-'."""
     taken: dict[str, None] = {}
     for source in sources:
         stem = "stdin" if source == "-" else PurePath(source).stem
@@ -25,5 +25,5 @@ def names(sources: Iterable[str]) -> list[str]:
 def _slug(stem: str) -> str:
     text = unicodedata.normalize("NFC", stem).lower()
     # Marks (M) are part of letters in many scripts.
-    kept = (char if unicodedata.category(char)[0] in "LM" or char.isdecimal() else "-" for char in text)
-    return "-".join(part for part in "".join(kept).split("-") if part)
+    letters = (char if unicodedata.category(char)[0] in "LM" or char.isdecimal() else "-" for char in text)
+    return "-".join(part for part in "".join(letters).split("-") if part)

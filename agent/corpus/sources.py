@@ -1,4 +1,4 @@
-"""What the user wrote, a file, folder, pattern or "-", as files to read. What is left out is told, not dropped."""
+"""Expand what the user wrote (a file, a folder, a pattern or "-") to files. What is skipped is reported."""
 
 import glob
 import os
@@ -12,14 +12,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import DocumentError
+from longread.errors import DocumentError
 
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
 
 STDIN = "-"
 _NAMED = 5
-"""Files that a warning names for each reason to skip some."""
+"""Number of files that a warning names for each reason."""
 
 
 @dataclass(frozen=True)
@@ -27,27 +27,27 @@ class Source:
     """A file to read."""
 
     name: str
-    """As the user wrote it, or below the folder that the user wrote."""
+    """The path as the user wrote it, or below the folder that the user wrote."""
     path: Path
-    """Where its bytes are: for standard input and pipes, a copy."""
+    """Where its bytes are; for standard input and pipes, a copy."""
     root: str | None = None
-    """The folder or pattern that it was found by; None where the user named the file itself."""
+    """The folder or pattern that contains it; None if the user named the file itself."""
 
 
 @dataclass
 class Sources:
-    """The files, and what could not be one."""
+    """The files, and the errors and skipped files."""
 
     files: list[Source] = field(default_factory=list)
     errors: list[DocumentError] = field(default_factory=list)
     skipped: dict[str, dict[str, list[str]]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(list)))
-    """Folder or pattern, reason, files."""
+    """Folder or pattern to reason to files."""
 
     def skip(self, root: str, reason: str, name: str) -> None:
         self.skipped[root][reason].append(name.removeprefix(os.path.join(root, "")))
 
     def warnings(self) -> list[str]:
-        """A sentence a folder on what in it was skipped, and why."""
+        """For each folder, one sentence that says what was skipped and why."""
         return [
             f"{root}: skipped {'; '.join(_listed(reason, names) for reason, names in reasons.items())}."
             for root, reasons in self.skipped.items()
@@ -55,10 +55,10 @@ class Sources:
 
 
 def check_existence(given: Sequence[str | Path]) -> None:
-    """Find a misspelt name at once, before anything slow begins.
+    """Report a misspelt name at once, before anything slow starts.
 
     Raises:
-        DocumentError: the first of `given` that names nothing.
+        DocumentError: for the first of `given` that does not exist.
     """
     for source in map(str, given):
         path = os.path.expanduser(source)
@@ -71,11 +71,11 @@ def check_existence(given: Sequence[str | Path]) -> None:
 
 
 def expand(given: Sequence[str | Path], scratch: Callable[[], Path]) -> Sources:
-    """The files that `given` stands for, in its order, folders and patterns sorted.
+    """The files that `given` names, in that order; folders and patterns are sorted.
 
     Args:
         given: paths of files and folders, patterns (`docs/**/*.md`), "-" for standard input.
-        scratch: makes a folder for what can be read only once.
+        scratch: makes a folder for the copies of what can be read only once.
     """
     found = Sources()
     for source in dict.fromkeys(map(str, given)):
@@ -140,7 +140,7 @@ def _exists(path: Path) -> bool:
         path.stat()
     except (FileNotFoundError, NotADirectoryError):
         return False
-    except (OSError, ValueError):  # there, and not to be read: that is for the reading to say
+    except (OSError, ValueError):  # it exists and cannot be read: loading reports that
         return True
     return True
 
@@ -187,7 +187,7 @@ def _add_pattern(pattern: str, source: str, found: Sources) -> None:
 
 
 def _walk(folder: Path, rules: "_Ignored") -> Iterator[tuple[Path, str | None]]:
-    """Every file below `folder`, or the reason why a file or folder is left out."""
+    """Every file below `folder`, with the reason why it or its folder is skipped, if it is."""
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError as error:
@@ -199,7 +199,7 @@ def _walk(folder: Path, rules: "_Ignored") -> Iterator[tuple[Path, str | None]]:
             continue
         try:
             is_folder = entry.is_dir()
-        except OSError:  # links that lead to each other
+        except OSError:  # circular links
             yield path, "broken links or special files"
             continue
         if entry.name.startswith("."):
@@ -208,7 +208,7 @@ def _walk(folder: Path, rules: "_Ignored") -> Iterator[tuple[Path, str | None]]:
             yield path, "ignored by .gitignore"
         elif is_folder:
             if entry.is_symlink():
-                yield path, "links to folders"  # which may lead in circles
+                yield path, "links to folders"  # which may be circular
             else:
                 yield from _walk(path, rules)
         elif entry.is_file():
@@ -218,7 +218,7 @@ def _walk(folder: Path, rules: "_Ignored") -> Iterator[tuple[Path, str | None]]:
 
 
 class _Ignored:
-    """The .gitignore files of a folder, of those below it, and of those above it up to the repository's top."""
+    """The .gitignore files of a folder, of the folders below it, and of those above it up to the repository's root."""
 
     def __init__(self, folder: Path):
         self._folder = folder.absolute()
@@ -229,23 +229,23 @@ class _Ignored:
         chain = [self._folder, *self._folder.parents]
         top = next((place for place in chain if (place / ".git").exists()), self._folder)
         above = chain[1 : chain.index(top) + 1]
-        # Whoever names an ignored folder wants what is in it.
+        # A user who names an ignored folder wants its files.
         return self._folder if self._decide(self._folder, above, is_folder=True) else top
 
     def ignores(self, path: Path, *, is_folder: bool = False) -> bool:
-        """Whether the rules leave out `path`, whose parent folders they keep."""
+        """Whether the rules ignore `path`. Its parent folders must not be ignored."""
         path = path.absolute()
         places = list(path.parents)
         return self._decide(path, places[: places.index(self._top) + 1], is_folder=is_folder)
 
     def hides(self, path: Path) -> bool:
-        """Whether the rules leave out `path` or a folder between it and the one that these rules are for."""
+        """Whether the rules ignore `path`, or a folder between it and the folder of these rules."""
         path = path.absolute()
         between = [place for place in path.parents if self._folder in place.parents]
         return self.ignores(path) or any(self.ignores(place, is_folder=True) for place in between)
 
     def _decide(self, path: Path, places: Sequence[Path], *, is_folder: bool) -> bool:
-        for place in places:  # the nearest file that says anything decides
+        for place in places:  # the nearest file with a matching rule decides
             spec = self._spec(place)
             if spec is not None:
                 verdict = spec.check_file(path.relative_to(place).as_posix() + "/" * is_folder).include
@@ -268,7 +268,7 @@ def _spec(lines: list[str]) -> "GitIgnoreSpec":
 
     try:
         return GitIgnoreSpec.from_lines(lines)
-    except ValueError:  # git passes over a line that is no pattern, such as "!"
+    except ValueError:  # git skips a line that is not a pattern, such as "!"
         return GitIgnoreSpec.from_lines([line for line in lines if _is_pattern(line)])
 
 
@@ -283,7 +283,7 @@ def _is_pattern(line: str) -> bool:
 
 
 def unreadable(source: str, error: OSError | ValueError) -> DocumentError:
-    """An operating system's error in a sentence that names the file."""
+    """Convert an error of the operating system to a sentence that names the file."""
     if isinstance(error, PermissionError):
         return DocumentError(f"{source}: no permission to read it; try chmod +r", source=source)
     return DocumentError(f"{source}: {getattr(error, 'strerror', None) or error}", source=source)

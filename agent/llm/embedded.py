@@ -1,4 +1,4 @@
-"""A chat model in this process, for any Qwen-Agent agent."""
+"""The chat model "longread-embedded": runs in this process, and works in any Qwen-Agent agent."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -10,12 +10,13 @@ from qwen_agent.llm.base import register_llm
 from qwen_agent.llm.function_calling import BaseFnCallModel
 from qwen_agent.llm.schema import ASSISTANT, ContentItem, Message
 
-from ...serving.embedded import Engine
-from ...serving.events import Delta, Finish, ObtainEvent, Prefill
-from ...serving.models import DEFAULT_MODEL, calls_tools
-from ...serving.prefix import DEFAULT_BYTES, PrefixStore
-from ..errors import ConfigError
-from .messages import to_openai
+from longread.errors import ConfigError
+from longread.events import Delta, Finish, ObtainEvent, Prefill
+from longread.serving.embedded.engine import Engine
+from longread.serving.models.catalog import DEFAULT_MODEL, calls_tools
+from longread.serving.prefix_cache import DEFAULT_BYTES, PrefixStore
+
+from .openai_messages import to_openai
 
 _SETTINGS = ("max_tokens", "temperature", "top_p", "repetition_penalty", "stop", "seed")
 _CFG = (
@@ -37,25 +38,23 @@ _loading = threading.Lock()
 
 @register_llm("longread-embedded")
 class EmbeddedChat(BaseFnCallModel):
-    """Runs a model with `longread.serving.embedded`. Instances with equal settings share one engine.
+    """Runs a model with `longread.serving.embedded.engine`. Instances with equal settings share one engine.
 
     `cfg`:
-        model: a name in the catalogue (`agent models`), a folder, a GGUF file or a hub id; by default smollm2-135m.
+        model: a name in the catalogue (`agent models`), a folder, a GGUF file or a hub id. Default: smollm2-135m.
         device, dtype, window: see `Engine.load`.
-        prefix_cache_bytes: the most that K/V of prompts may take on disk; 0 keeps none there.
-        on_event: is called with `Download` and `Convert` events while the model is being obtained.
-        generate_cfg: `max_tokens` (default 512); `temperature`, `top_p`, `repetition_penalty` (by default what the
-            model's authors recommend), `stop`, `seed`. `max_input_tokens` turns Qwen-Agent's truncation on, which is
-            off here. `fncall_prompt_type` is Qwen-Agent's.
+        prefix_cache_bytes: maximum size of the prefix cache on disk; 0 disables it.
+        on_event: called with `Download` and `Convert` events while the model is prepared.
+        generate_cfg: `max_tokens` (default 512); `temperature`, `top_p`, `repetition_penalty` (default: the values of
+            the model card); `stop`, `seed`. `max_input_tokens` turns on Qwen-Agent's truncation, which is off by
+            default. `fncall_prompt_type` is Qwen-Agent's.
 
-    Each list of messages that `chat` yields is cumulative. While the prompt is being read, `extra` of its one empty
-    message is `{"prefill": {done, total, cached, seconds_left}}`; in the last list it has `usage` (the fields of
-    `longread.serving.events.Usage`) and `finish_reason`. Closing the iterator stops the model.
+    See `longread.agent.llm.protocol` for what `chat` yields. Closing the iterator stops the model.
 
     Raises:
         ConfigError: a setting that this model does not have.
-        ModelNotFound, ModelUnusable: the model cannot be had.
-        PromptTooLong: in `chat`: the prompt and `max_tokens` do not fit the window.
+        ModelNotFound, ModelUnusable: the model cannot be found, or cannot run here.
+        PromptTooLong: in `chat`: the prompt and `max_tokens` together exceed the window.
     """
 
     def __init__(self, cfg: dict[str, Any] | None = None):
@@ -66,7 +65,7 @@ class EmbeddedChat(BaseFnCallModel):
             raise ConfigError(f"longread-embedded has no setting {unknown[0]!r}; it has {', '.join(_CFG)}.")
         super().__init__(cfg)
         self.use_raw_api = False
-        # Qwen-Agent would cut the prompt without a word.
+        # Qwen-Agent would truncate the prompt without notice.
         self.generate_cfg.setdefault("max_input_tokens", -1)
         self.engine = _engine(
             self.model,
@@ -95,8 +94,8 @@ class EmbeddedChat(BaseFnCallModel):
     def _postprocess_messages(
         self, messages: list[Message], fncall_mode: bool, generate_cfg: dict[str, Any]
     ) -> list[Message]:
-        # The engine has stopped where it should. Qwen-Agent would also take off what looks like half a stop word; and
-        # its parser of tool calls leaves out messages without text, and with them prefill and usage.
+        # The engine has stopped at stop words already. Qwen-Agent would also remove half a stop word at the end, and
+        # its parser of tool calls drops messages without text, and with them prefill and usage.
         unstopped = {**generate_cfg, "skip_stopword_postproc": True}
         parsed = super()._postprocess_messages(messages, fncall_mode, unstopped)
         return parsed or [Message(ASSISTANT, [ContentItem(text="")], extra=messages[-1].extra)]
@@ -135,7 +134,7 @@ def _engine(
     *,
     on_event: Callable[[ObtainEvent], None] | None,
 ) -> Engine:
-    """The engine with these settings: the one that is there, or a new one."""
+    """The engine with these settings: an existing one, or a new one."""
     key = (model, device, dtype, window, prefix_bytes)
     with _loading:
         engine = _engines.get(key)

@@ -1,4 +1,4 @@
-"""A chat model behind an OpenAI-compatible server, for any Qwen-Agent agent."""
+"""The chat model "longread-endpoint": behind an OpenAI-compatible server, and for any Qwen-Agent agent."""
 
 import time
 from collections.abc import AsyncGenerator, Iterator
@@ -10,17 +10,18 @@ from qwen_agent.llm.base import register_llm
 from qwen_agent.llm.function_calling import BaseFnCallModel
 from qwen_agent.llm.schema import Message
 
-from ...serving.errors import LongreadError, ServerError
-from ...serving.models import calls_tools
-from ..errors import ConfigError
-from ..tokens import Tokenizer
-from .cost import dropped, estimate, usage
-from .messages import to_openai, to_tool_choice, to_tools
-from .reading import ReadingMeter
-from .refusals import broken_off, message, no_stream, one_line, reason, silence, translate
-from .served_tokenizer import server_tokenizer
-from .server import ServedModel, Server, list_models, only_model
-from .streaming import Answer, arrivals
+from longread.errors import ConfigError, LongreadError, ServerError
+from longread.serving.models.catalog import calls_tools
+
+from ..prompt.tokenizer import Tokenizer
+from .openai_messages import to_openai, to_tool_choice, to_tools
+from .openai_server import ServedModel, Server, list_models, only_model
+from .prefill_progress import PrefillProgress
+from .protocol import DEFAULT_RETRIES, DEFAULT_TIMEOUT
+from .server_errors import broken_off, message, no_stream, one_line, reason, silence, translate
+from .server_tokenizer import server_tokenizer
+from .streaming import StreamedReply, arrivals
+from .usage import detect_truncation, estimate, usage
 
 if TYPE_CHECKING:
     import openai
@@ -28,35 +29,29 @@ if TYPE_CHECKING:
 __all__ = ["EndpointChat", "ServedModel", "list_models", "server_tokenizer"]
 
 _TICK_SECONDS = 0.25
-_DEFAULT_TIMEOUT = 1800.0
-_DEFAULT_RETRIES = 2
 
 
 @register_llm("longread-endpoint")
 class EndpointChat(BaseFnCallModel):
-    """Streams from vLLM, SGLang, llama.cpp, Ollama, LM Studio, OpenAI, DashScope, and whatever speaks as they do.
+    """Streams from vLLM, SGLang, llama.cpp, Ollama, LM Studio, OpenAI, DashScope, and other compatible servers.
 
     `cfg`:
-        server: address, with or without `/v1`; see `Server`.
-        model: as the server names it; "" for the one that it serves.
-        api_key: sent as a bearer token. Nothing is taken from the environment.
-        timeout: seconds to wait for the next token, the first one included (default 1800).
-        generate_cfg: sent as it is, and nothing that is not in it: `max_tokens`, `temperature`, `top_k`, `seed`, …;
-            `extra_body` for names that Qwen-Agent takes for its own. `max_retries` (default 2) for failed connections,
-            429 and 5xx. `fncall_prompt_type` ("nous" or "qwen") writes tools into the prompt, as Qwen-Agent does for
-            servers that have no tool calls; without it tools are the API's own. `max_input_tokens` turns Qwen-Agent's
-            truncation on, which is off here.
+        server: its address, with or without `/v1`; see `Server`.
+        model: its name on the server; "" for the only model of a server.
+        api_key: sent as a bearer token. The environment is not read.
+        timeout: seconds without a token, the first one included: see `DEFAULT_TIMEOUT`.
+        generate_cfg: sent as it is, and nothing else: `max_tokens`, `temperature`, `top_k`, `seed`, …; `extra_body` for
+            names that Qwen-Agent uses itself. `max_retries`: see `DEFAULT_RETRIES`. `fncall_prompt_type` ("nous" or
+            "qwen") describes tools in the prompt, as Qwen-Agent does for servers without tool calls; without it, tools
+            are sent as the API has them. `max_input_tokens` turns on Qwen-Agent's truncation, which is off by default.
 
-    Each list of messages that `chat` yields is cumulative. Until the first token, `extra` of its one empty message is
-    `{"waiting": seconds, "read": tokens}`, a few times a second, with None where the server does not show how much of
-    the prompt it has read; in the last list `extra` of the first message has `usage` (the fields
-    of `longread.serving.events.Usage`) and `finish_reason`. Closing the iterator closes the connection, and with it
-    the server stops.
+    See `longread.agent.llm.protocol` for what `chat` yields. It yields several times a second. Closing the iterator
+    closes the connection, which stops the server.
 
     Raises:
-        ConfigError: no server, an address that is none, or a server with several models and none chosen.
-        PromptTooLong: in `chat`: the server's window is smaller than the prompt.
-        ServerError: in `chat`: anything else that kept the server from answering.
+        ConfigError: no server, an invalid address, or a server with several models and no `model`.
+        PromptTooLong: in `chat`: the prompt exceeds the server's window.
+        ServerError: in `chat`: the server did not answer for any other reason.
     """
 
     def __init__(self, cfg: dict[str, Any] | None = None):
@@ -68,47 +63,47 @@ class EndpointChat(BaseFnCallModel):
         if not cfg.get("server"):
             raise ConfigError("longread-endpoint needs the address of a server, such as http://localhost:8000/v1.")
         self.server = Server(cfg["server"], cfg.get("api_key"))
-        self.timeout = float(cfg.get("timeout") or _DEFAULT_TIMEOUT)
-        self.max_retries = int(settings.get("max_retries", _DEFAULT_RETRIES))
+        self.timeout = float(cfg.get("timeout") or DEFAULT_TIMEOUT)
+        self.max_retries = int(settings.get("max_retries", DEFAULT_RETRIES))
         self._native = "fncall_prompt_type" not in settings
         self.use_raw_api = False
-        # Qwen-Agent would cut the prompt without a word, and add a random seed to every request.
+        # Qwen-Agent would truncate the prompt without notice, and add a random seed to every request.
         self.generate_cfg.setdefault("max_input_tokens", -1)
         self.generate_cfg.setdefault("seed", None)
         self._address = cfg["server"]
         self.model = self.model or only_model(self._address, self.server.api_key)
 
     concurrent = True
-    """Whether several threads may ask at once and gain by it."""
+    """Servers process several requests at once."""
     structured_output = True
-    """Whether `response_format` in `generate_cfg` is passed on."""
+    """`response_format` is sent to the server."""
 
     @cached_property
     def calls_tools(self) -> bool:
-        """Whether the model was trained to call tools; one that the catalogue does not know may have been."""
+        """Whether the model was trained to call tools. A model that is not in the catalogue is assumed to be."""
         return calls_tools(self.model)
 
     @property
     def native_tools(self) -> bool:
-        """Whether tools are the API's own, and not written into the prompt."""
+        """Whether tools are sent as the API has them, and not described in the prompt."""
         return self._native
 
     def write_tools_into_prompt(self) -> None:
-        """From now on do as Qwen-Agent does for servers without tool calls."""
+        """From now on, describe tools in the prompt."""
         self._native = False
 
     @cached_property
     def window(self) -> int | None:
-        """Tokens of prompt and answer together; None if the server does not say."""
+        """Tokens of prompt and answer together; None if the server does not report it."""
         try:
             served = list_models(self._address, self.server.api_key)
-        except ServerError:  # it need not list models to serve one, and `chat` says what is wrong with it
+        except ServerError:  # a server need not list its models, and `chat` reports any other problem
             return None
         return next((model.window for model in served if model.id == self.model), None)
 
     @cached_property
     def tokenizer(self) -> Tokenizer | None:
-        """How the model counts; None if the server does not say. See `server_tokenizer`."""
+        """Counts as the model does; None if the server does not report it. See `server_tokenizer`."""
         return server_tokenizer(self._address, self.server.api_key, self.model)
 
     def _preprocess_messages(
@@ -124,7 +119,7 @@ class EndpointChat(BaseFnCallModel):
         choice = generate_cfg.pop("function_choice", None)
         parallel = generate_cfg.pop("parallel_function_calls", None)
         if functions:
-            # With 'none' too: the tools stand before the documents in most templates, and the prefix must not change.
+            # Also with 'none': in most templates tools precede the documents, and the prefix must not change.
             generate_cfg["tools"] = to_tools(functions)
             generate_cfg["tool_choice"] = to_tool_choice(choice) if choice else None
             generate_cfg["parallel_tool_calls"] = parallel
@@ -133,10 +128,10 @@ class EndpointChat(BaseFnCallModel):
     def _postprocess_messages(
         self, messages: list[Message], fncall_mode: bool, generate_cfg: dict[str, Any]
     ) -> list[Message]:
-        if self._native:  # the server has cut at stop words, and parsed the calls
+        if self._native:  # the server has stopped at stop words, and parsed the calls
             unstopped = {**generate_cfg, "skip_stopword_postproc": True}
             return super(BaseFnCallModel, self)._postprocess_messages(messages, fncall_mode, unstopped)
-        # Qwen-Agent's parser leaves out messages without content, and with them usage.
+        # Qwen-Agent's parser drops messages without content, and with them usage.
         return super()._postprocess_messages(messages, fncall_mode, generate_cfg) or messages[:1]
 
     def _chat_no_stream(self, messages: list[Message], generate_cfg: dict[str, Any]) -> list[Message]:
@@ -150,10 +145,10 @@ class EndpointChat(BaseFnCallModel):
             raise NotImplementedError("delta_stream=True is deprecated in Qwen-Agent: take the cumulative messages")
         body = self._body(messages, generate_cfg)
         texts = [turn["content"] for turn in body["messages"]]
-        answer = Answer()
+        answer = StreamedReply()
         started = latest = time.perf_counter()
         first: float | None = None
-        meter = ReadingMeter(self.server)
+        meter = PrefillProgress(self.server)
         try:
             with closing(arrivals(lambda: self._chunks(body), min(_TICK_SECONDS, self.timeout / 4))) as batches:
                 for batch in batches:
@@ -174,7 +169,7 @@ class EndpointChat(BaseFnCallModel):
         if answer.finish_reason is None:
             raise broken_off(self.server, answer.characters, "the connection was closed before its end")
         cost = usage(answer, texts, ttft=(first or latest) - started, seconds=latest - started)
-        if sent := dropped(cost, texts, self.model):
+        if sent := detect_truncation(cost, texts, self.model):
             raise ServerError(
                 f"{self.server.shown} read {cost.prompt_tokens:,} of about {sent:,} tokens of the prompt and dropped "
                 "the rest without saying so. Start it with a longer window (Ollama: OLLAMA_CONTEXT_LENGTH)."
@@ -200,7 +195,7 @@ class EndpointChat(BaseFnCallModel):
                     )
                     break
                 except openai.APIStatusError as error:
-                    if not _give_in(error, body):
+                    if not _drop_unsupported(error, body):
                         raise
             async with stream:
                 content_type = stream.response.headers.get("content-type", "")
@@ -212,7 +207,7 @@ class EndpointChat(BaseFnCallModel):
                         raise ValueError(f"{chunk!r:.200} is no chunk of a chat completion")
                     yield chunk
 
-    def _failure(self, error: Exception, answer: Answer, texts: list[str]) -> LongreadError:
+    def _failure(self, error: Exception, answer: StreamedReply, texts: list[str]) -> LongreadError:
         import openai
 
         if isinstance(error, ValueError) and not isinstance(error, openai.OpenAIError):
@@ -222,8 +217,8 @@ class EndpointChat(BaseFnCallModel):
         if answer.characters:
             connection = isinstance(error, openai.APIConnectionError)
             body = getattr(error, "body", None)
-            said = reason(error) if connection else message(body if isinstance(body, str) else str(error))
-            return broken_off(self.server, answer.characters, said)
+            detail = reason(error) if connection else message(body if isinstance(body, str) else str(error))
+            return broken_off(self.server, answer.characters, detail)
         if isinstance(error, openai.APIStatusError) and error.status_code == 404:
             served = self._served()
             if served and self.model not in served:
@@ -235,18 +230,18 @@ class EndpointChat(BaseFnCallModel):
     def _served(self) -> list[str]:
         try:
             return [model.id for model in list_models(self._address, self.server.api_key)]
-        except ServerError:  # the refusal that led here is the one to report
+        except ServerError:  # the original error is the one to report
             return []
 
 
-def _give_in(error: "openai.APIStatusError", body: dict[str, Any]) -> bool:
-    """Take out of `body` what the server refused, where an answer can be had without it. Whether there was such."""
+def _drop_unsupported(error: "openai.APIStatusError", body: dict[str, Any]) -> bool:
+    """Remove from `body` what the server does not support, if it is optional. Returns whether anything was removed."""
     if error.status_code not in (400, 422):
         return False
-    said = error.response.text
-    if "stream_options" in said and body.pop("stream_options", None):
+    detail = error.response.text
+    if "stream_options" in detail and body.pop("stream_options", None):
         return True
-    if "max_completion_tokens" in said and "max_tokens" in body:  # OpenAI's reasoning models
+    if "max_completion_tokens" in detail and "max_tokens" in body:  # OpenAI's reasoning models
         body["max_completion_tokens"] = body.pop("max_tokens")
         return True
     return False

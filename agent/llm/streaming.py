@@ -1,4 +1,4 @@
-"""From the chunks of a streamed chat completion to Qwen-Agent messages."""
+"""Convert the chunks of a streamed chat completion to Qwen-Agent messages."""
 
 import asyncio
 import json
@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from qwen_agent.llm.schema import ASSISTANT, FunctionCall, Message
 
-from ..control import encodable
+from longread.control_tokens import encodable
 
 _Item = TypeVar("_Item")
 
@@ -20,17 +20,17 @@ _Item = TypeVar("_Item")
 def arrivals(
     source: Callable[[], AsyncGenerator[_Item, None]], tick: float
 ) -> Generator[list[tuple[float, _Item]], None, None]:
-    """Run an async iterator in a thread of its own and yield what has come since the last time.
+    """Run an async iterator in its own thread, and yield what has arrived since the last time.
 
-    The caller gets control back every `tick` seconds even when nothing comes (an empty list), so that a request can be
-    given up during a prefill of minutes. Closing cancels `source` wherever it waits; it has let go of its connection
-    when `close` returns.
+    The caller gets control every `tick` seconds even if nothing arrives (an empty list), so that a request can be
+    abandoned during a long prefill. Closing cancels `source` wherever it waits; its connection is closed when `close`
+    returns.
 
     Yields:
         Non-empty lists of (`time.perf_counter()` of the arrival, item), or an empty one.
 
     Raises:
-        Exception: whatever `source` raised, after everything that came before it.
+        Exception: whatever `source` raised, after everything that arrived before it.
     """
     inbox: queue.SimpleQueue[tuple[float, _Item] | Exception | None] = queue.SimpleQueue()
     runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
@@ -53,7 +53,7 @@ def arrivals(
 
     def cancel() -> None:
         for task in asyncio.all_tasks(loop):
-            if task.get_coro() is feeding:  # and not what the runner has begun in order to close the loop
+            if task.get_coro() is feeding:  # and not those that the runner started to close the loop
                 task.cancel()
 
     thread = threading.Thread(target=run, name="longread-endpoint", daemon=True)
@@ -89,8 +89,8 @@ class _Call:
 
 
 @dataclass
-class Answer:
-    """What has arrived so far. Chunks are `openai` models, whose fields are as the server sent them, unchecked."""
+class StreamedReply:
+    """What has arrived of a reply. Chunks are `openai` models, whose fields are as the server sent them, unchecked."""
 
     text: str = ""
     reasoning: str = ""
@@ -99,10 +99,10 @@ class Answer:
     usage: Any = None
 
     def add(self, chunk: Any) -> bool:
-        """Take in a chunk. Whether it brought anything of the answer.
+        """Add a chunk; returns whether it contains part of the answer.
 
         Raises:
-            ValueError: it is not what a chunk of a chat completion is.
+            ValueError: it is not a chunk of a chat completion.
         """
         try:
             return self._add(chunk)
@@ -129,12 +129,12 @@ class Answer:
         call_id, index = getattr(delta, "id", None), getattr(delta, "index", None)
         key = index if index is not None else (call_id or next(reversed(self.calls), 0))
         if call_id and key in self.calls and self.calls[key].id not in ("", call_id):
-            key = call_id  # some servers number all calls 0
+            key = call_id  # some servers number every call 0
         call = self.calls.setdefault(key, _Call())
         call.id = call_id or call.id
         function = getattr(delta, "function", None)
         name, arguments = getattr(function, "name", None), getattr(function, "arguments", None)
-        if name and name != call.name:  # some servers repeat it in every piece
+        if name and name != call.name:  # some servers repeat the name in every chunk
             call.name += name
         if isinstance(arguments, str):
             call.arguments += arguments
@@ -142,7 +142,8 @@ class Answer:
             call.arguments = json.dumps(arguments, ensure_ascii=False)
 
     def messages(self, **extra: Any) -> list[Message]:
-        """The answer as Qwen-Agent has it, `extra` in the first message: text and reasoning, then a message a call."""
+        """The reply as Qwen-Agent's messages: text and reasoning, then one message per tool call. `extra` is in the
+        first."""
         messages = []
         if self.text or self.reasoning or not self.calls:
             messages.append(Message(ASSISTANT, self.text, reasoning_content=self.reasoning or None))
@@ -160,9 +161,9 @@ class Answer:
 
 
 def _arguments(text: str) -> str:
-    """The arguments of a call as they came; an object that was encoded twice is decoded once.
+    """The arguments of a call as they arrived; an object that was encoded twice is decoded once.
 
-    What is no object is the tool's to refuse: it knows its parameters, and the model reads what it says.
+    Arguments that are not an object are rejected by the tool, which knows its parameters, with a message for the model.
     """
     with suppress(ValueError):
         inner = json.loads(text) if text.startswith('"') else None
@@ -172,7 +173,7 @@ def _arguments(text: str) -> str:
 
 
 def _text(content: Any) -> str:
-    """Text, as it is or in a list of parts; half a surrogate pair, which nothing can print or encode, is replaced."""
+    """The text, or the joined texts of a list of parts; unpaired surrogates, which cannot be encoded, are replaced."""
     if isinstance(content, list):
         content = "".join(part["text"] for part in content if part.get("type") == "text")
     return encodable(content or "")

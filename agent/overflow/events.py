@@ -1,12 +1,13 @@
-"""What is reported while a corpus that is larger than the window is read in parts."""
+"""Events of processing documents in parts."""
 
 from collections.abc import Callable, Generator
 
 from pydantic import BaseModel, ConfigDict
 
-from ...serving.events import Delta, Prefill, Usage, Waiting
-from ..citations import Citation
-from ..prompt import Prompt
+from longread.events import Delta, Prefill, Usage, Waiting
+
+from ..citations.markers import Citation
+from ..prompt.build import Prompt
 
 
 class _Event(BaseModel):
@@ -14,44 +15,44 @@ class _Event(BaseModel):
 
 
 class Reply(_Event):
-    """What the model answered to one prompt. The last event of its stream."""
+    """The model's answer to one prompt. The last event of its stream."""
 
     text: str
     finish_reason: str | None = None
-    """'length' when it was cut at the longest answer."""
+    """'length' when it was truncated at the token limit."""
     usage: Usage | None = None
-    """None when the model did not report it."""
+    """None if the model did not report it."""
 
 
 Model = Callable[[Prompt], Generator[Prefill | Waiting | Delta | Reply, None, None]]
-"""Sends a prompt and yields what comes back, a `Reply` last. Called from several threads at once. Closing the generator
-stops the model; it yields something several times a second, because it is closed only between two events."""
+"""Sends a prompt and yields its events, with a `Reply` at the end. Called from several threads at once. Closing the
+generator stops the model. It must yield several times a second, because it can only be closed between two events."""
 
 
 class MapPlanned(_Event):
-    """What is going to be sent. Comes first, before anything is sent."""
+    """What will be sent. The first event, before anything is sent."""
 
     windows: int
-    kept: int
-    """Windows whose answers are there from an earlier run."""
+    cached: int
+    """Windows whose answers are stored from an earlier run."""
     prompt_tokens: int
-    """Of the windows that are going to be read, exactly."""
+    """Tokens of the windows that will be read; exact."""
     merge_requests: int
-    """At most, as are the two below: how much there is to merge is known when the windows have been read."""
+    """An upper bound, like the next two: what there is to merge is known after the windows have been read."""
     merge_prompt_tokens: int
     output_tokens: int
-    """Of all answers, those of windows and those of merges."""
+    """Tokens of all answers, of windows and of merges."""
 
     @property
     def requests(self) -> int:
-        """At most."""
-        return self.windows - self.kept + self.merge_requests
+        """An upper bound."""
+        return self.windows - self.cached + self.merge_requests
 
     def describe(self) -> str:
-        """The cost, for the user to see before it arises."""
-        text = f"{self.windows - self.kept:,} windows to read: {self.prompt_tokens:,} prompt tokens"
-        if self.kept:
-            text += f" ({self.kept:,} more are kept from an earlier run)"
+        """The cost as a sentence, to show to the user in advance."""
+        text = f"{self.windows - self.cached:,} windows to read: {self.prompt_tokens:,} prompt tokens"
+        if self.cached:
+            text += f" ({self.cached:,} more are stored from an earlier run)"
         if self.merge_requests:
             text += (
                 f"; then up to {self.merge_requests:,} requests to merge the answers, with up to "
@@ -61,50 +62,54 @@ class MapPlanned(_Event):
 
 
 class WindowStarted(_Event):
+    """A window has been sent."""
+
     index: int
     """From 1."""
     of: int
     tokens: int
-    """Of the prompt."""
+    """Tokens of the prompt."""
     pages: str
-    """'book 1-20; notes 3'."""
+    """Its pages: 'book 1-20; notes 3'."""
 
 
 class WindowDone(_Event):
+    """A window has been read."""
+
     index: int
     of: int
     tokens: int
     text: str
-    """What the model found in it."""
+    """The partial answer."""
     found: bool
-    """False: it said that there is nothing about the question, and the merge leaves it out."""
-    kept: bool
-    """True: from an earlier run; nothing was sent."""
+    """False: it has nothing about the question, and is left out of the merge."""
+    cached: bool
+    """True: the answer is from an earlier run, and nothing was sent."""
     cut: bool
-    """True: it was cut at the longest answer, and something may be missing."""
+    """True: the answer was truncated at the token limit, so something may be missing."""
 
 
 class Retrying(_Event):
-    """An attempt failed, and another one follows."""
+    """A request failed, and is sent again."""
 
     what: str
     attempt: int
-    """From 1: the one that failed."""
+    """Number of the attempt that failed, from 1."""
     of: int
     error: str
 
 
 class Merging(_Event):
-    """Partial answers are put together. `last`: into the final answer, whose `Delta`s follow."""
+    """Partial answers are being merged; with `last` into the final answer, whose `Delta`s follow."""
 
     answers: int
     tokens: int
-    """Of the prompt."""
+    """Tokens of the prompt."""
     last: bool
 
 
 class Warned(_Event):
-    """Something that does no harm to the answer: what was done cannot be kept on disk."""
+    """Something went wrong that does not affect the answer: partial answers cannot be stored on disk."""
 
     text: str
 
@@ -115,28 +120,29 @@ class MapResult(_Event):
     text: str
     finish_reason: str | None
     windows: int
-    kept: int
+    cached: int
+    """Windows whose answers were stored in an earlier run."""
     found: int
-    """Windows that had something to say."""
+    """Windows with something about the question."""
     cut: tuple[str, ...]
-    """Windows and merges whose answers were cut at the longest answer, so that something may be missing."""
+    """Windows and merges whose answers were truncated at the token limit, so that something may be missing."""
     partial_answers: tuple[str, ...]
-    """What each window said, in order."""
+    """The answer of each window, in order."""
     citations: tuple[Citation, ...]
-    """Pages of the corpus that the final answer cites."""
+    """The pages that the final answer cites."""
     unknown_citations: tuple[str, ...]
-    """Marks in it of pages or documents that the corpus does not have."""
+    """Markers in it that match no page of the corpus."""
     unsupported_citations: tuple[str, ...]
-    """Marks in it of pages that no window which saw the page cited: the merge has made them up."""
+    """Markers in it of pages that were not cited by the window that had the page: the merge invented them."""
     lost_citations: tuple[str, ...]
     """Pages that a window cited and the final answer does not."""
     usage: Usage | None
-    """Of all requests of this run together; None if one was not reported. `ttft` is until the final answer begins."""
+    """All requests of this run together; None if one was not reported. `ttft` is that of the final answer."""
 
     def describe(self) -> str:
-        """What the user is to be told beside the answer, in a few sentences."""
-        said = f"The model read {self.windows:,} parts of the documents; {self.found:,} had something to say"
-        text = f"{said}, {self.kept:,} were kept from an earlier run." if self.kept else f"{said}."
+        """What was done, in a few sentences for the user."""
+        text = f"The model read {self.windows:,} parts of the documents; {self.found:,} had something to say"
+        text += f", {self.cached:,} were stored from an earlier run." if self.cached else "."
         if self.cut:
             text += f" Cut at --max-tokens, so something may be missing: {_some(self.cut)}."
         if self.unsupported_citations:

@@ -1,4 +1,4 @@
-"""Tasks in threads, a bounded number at a time, as one stream of what they report and what comes of them."""
+"""Run tasks in a bounded number of threads, with their reports and results in one stream."""
 
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,28 +12,28 @@ R = TypeVar("R")
 
 
 class Stopped(Exception):
-    """Raised inside a task that was told to stop."""
+    """Raised in a task that was stopped."""
 
 
 @dataclass(frozen=True)
 class Done(Generic[R]):
-    """What came of a task."""
+    """The result of a task."""
 
     index: int
     value: R
 
 
-def together(
+def run_parallel(
     tasks: Sequence[Callable[[Callable[[E], None], Event], R]], parallel: int
 ) -> Generator[E | Done[R], None, None]:
-    """Run tasks, begun in order, and yield what they report and a `Done` for each as it ends.
+    """Run tasks, started in order, and yield their reports and a `Done` for each as it ends.
 
-    A task is called with a function that takes a report, and an event that is set when it should raise `Stopped`.
-    Closing the generator sets the event and returns when all have ended; tasks that were not begun never are. After a
-    failure none is begun, those that run are let finish, and then the first failure is raised.
+    A task is called with a function that takes a report, and an event that is set when the task should raise `Stopped`.
+    Closing the generator sets the event and returns when all running tasks have ended; the others are never started.
+    After a failure no task is started, running ones may finish, and then the first failure is raised.
 
     Args:
-        parallel: tasks at a time, at most.
+        parallel: maximum number of tasks at a time.
     """
     queue: SimpleQueue[Any] = SimpleQueue()
     stopped = Event()

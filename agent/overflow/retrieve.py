@@ -1,10 +1,9 @@
-"""Too much for the window: choose the pages that have the question's words, whole, until the window is full.
+"""Select the pages that contain the question's words, whole, until the window is full.
 
-The documents stand first in a prompt, and a server's prefix cache is hit only while they stay the same bytes. So a
-conversation keeps its pages: they are chosen for the first question, and chosen again only when a question's best pages
-are not among them, or when the conversation has outgrown the room that was kept for it. The choice depends on nothing
-but the corpus, the window and the user's and the model's words so far: the same conversation, continued in another
-process, has the same pages.
+The documents come first in a prompt, and a server's prefix cache is hit only while they stay the same bytes. So a
+conversation keeps its pages. They are selected for the first question, and again only if the best pages of a question
+are not among them, or if the conversation has outgrown the tokens reserved for it. The selection depends only on the
+corpus, the window, and the messages so far: the same conversation, continued in another process, has the same pages.
 """
 
 from collections.abc import Collection, Sequence
@@ -12,78 +11,72 @@ from dataclasses import dataclass, replace
 from threading import Lock
 from typing import TYPE_CHECKING, Protocol
 
-from ...serving.errors import PromptTooLong
-from ..prompt import CITING, ChatMessage, DocumentPart, overhead
-from ..tokens import Tokenizer
-from .errors import NothingMatches
-from .parts import Measured, Part, conversation_share, documents_budget
+from longread.errors import NothingMatches, PromptTooLong
+
+from ..prompt.build import ChatMessage, DocumentBlock, overhead
+from ..prompt.instructions import RETRIEVE_SYSTEM
+from ..prompt.tokenizer import Tokenizer
+from .page_subset import PageSizes, PageSubset, conversation_share, documents_budget
 
 if TYPE_CHECKING:
-    from ...tools.documents import Document, Page
+    from longread.documents import Document, Page
+
     from ..corpus import Corpus
 
-RETRIEVE_SYSTEM = (
-    "You answer questions about documents that are longer than you can read at once. The user gives you the pages that "
-    "have the question's words; the other pages are left out. Use only what these pages say. "
-    f"{CITING}"
-    "If these pages do not have the answer, say that the pages you were given do not have it."
-)
-
-_BEST = 3  # pages of a question that a conversation's pages must have, or they are chosen again
-_REMEMBERED = 64  # conversations whose pages are not worked out again
+_BEST = 3  # best pages of a question that must be in the selection, else pages are selected again
+_REMEMBERED = 64  # selections that are cached
 
 
 class Ranking(Protocol):
     """Ranks the pages of one corpus. `longread.tools.PageRanking` is one."""
 
     def rank(self, query: str, limit: int | None = None) -> Sequence[tuple[float, "Document", "Page"]]:
-        """(score, document, page) of the pages that match, best first."""
+        """The pages that match, best first, as (score, document, page)."""
         ...
 
 
 @dataclass(frozen=True)
 class Selection:
-    """The pages that the model sees of a corpus that is larger than the window."""
+    """The pages that the model receives of a corpus that exceeds the window."""
 
-    part: Part
+    subset: PageSubset
     too_long: tuple[tuple[str, int, int], ...] = ()
-    """(document, page, tokens) of pages that match, and that the budget does not hold even alone."""
+    """Pages that match and exceed the budget even alone, as (document, page, tokens)."""
     again: str = ""
-    """Why these are other pages than those of the question before; empty where they are the same, or the first."""
+    """Why these are not the pages of the previous question; empty if they are, or if there was none."""
 
     @property
     def corpus(self) -> "Corpus":
-        """The chosen pages under their own names and numbers, in order. Citations of other pages are not in it."""
-        return self.part.corpus
+        """The selected pages, with their own names and numbers, in order."""
+        return self.subset.corpus
 
-    def documents(self) -> DocumentPart:
-        """The chosen pages as they stand in the prompt."""
-        return self.part.documents()
+    def documents(self) -> DocumentBlock:
+        """The selected pages as they appear in the prompt."""
+        return self.subset.documents()
 
     @property
     def seen(self) -> dict[str, list[int]]:
-        """Document name to the numbers of the pages that the model sees."""
-        return self.part.numbers
+        """Document name to the numbers of the selected pages."""
+        return self.subset.numbers
 
     @property
     def tokens(self) -> int:
-        """Of the documents in the prompt."""
-        return self.part.tokens
+        """Tokens of the documents in the prompt."""
+        return self.subset.tokens
 
     @property
     def pages_left_out(self) -> int:
-        return len(self.part.whole.pages) - len(self.part.positions)
+        return len(self.subset.whole.pages) - len(self.subset.positions)
 
     @property
     def tokens_left_out(self) -> int:
-        return self.part.whole.tokens - self.tokens
+        return self.subset.whole.tokens - self.tokens
 
     def describe(self) -> str:
-        """What the user is to be told, in one sentence; in another one, what else there is to know."""
-        chosen, total = len(self.part.positions), len(self.part.whole.pages)
-        text = (
-            f"The model saw {chosen:,} of {total:,} pages ({self.tokens_left_out:,} tokens were left out): {self.part}."
-        )
+        """What was selected and left out, in a few sentences for the user."""
+        chosen, total = len(self.subset.positions), len(self.subset.whole.pages)
+        left_out = f"({self.tokens_left_out:,} tokens were left out)"
+        text = f"The model saw {chosen:,} of {total:,} pages {left_out}: {self.subset}."
         if self.too_long:
             pages = ", ".join(f"[{name}:{page}] with {tokens:,} tokens" for name, page, tokens in self.too_long[:3])
             more = f" and {len(self.too_long) - 3:,} more" if len(self.too_long) > 3 else ""
@@ -94,52 +87,52 @@ class Selection:
 def retrieve(
     corpus: "Corpus", question: str, *, tokenizer: Tokenizer, budget_tokens: int, ranking: Ranking | None = None
 ) -> Selection:
-    """Choose pages for one question.
+    """Select pages for one question.
 
     Args:
-        budget_tokens: of the documents in the prompt, their page marks and headers included.
-        ranking: of the pages of `corpus`; None: BM25.
+        budget_tokens: for the documents in the prompt, including page marks and headers.
+        ranking: ranks the pages of `corpus`; None: BM25.
 
     Raises:
-        NothingMatches: no page has a word of the question.
+        NothingMatches: no page contains a word of the question.
         PromptTooLong: no page that matches fits.
     """
     return Retriever(corpus, tokenizer=tokenizer, ranking=ranking).select([question], budget_tokens)
 
 
 class Retriever:
-    """Chooses pages of one corpus, for any number of conversations."""
+    """Selects pages of one corpus, for any number of conversations."""
 
     def __init__(self, corpus: "Corpus", *, tokenizer: Tokenizer, ranking: Ranking | None = None):
         if ranking is None:
-            from ...tools.ranking import PageRanking
+            from longread.tools.text.bm25 import PageRanking
 
             ranking = PageRanking(corpus)
         self.ranking = ranking
-        self.measured = Measured(corpus, tokenizer)
+        self.sizes = PageSizes(corpus, tokenizer)
         self._known: dict[tuple[object, ...], tuple[Selection, int]] = {}
         self._lock = Lock()
 
     def matches(self, question: str) -> bool:
-        """Whether any page has a word of the question."""
+        """Whether any page contains a word of the question."""
         return bool(self.ranking.rank(question, 1))
 
     def choose(
         self, conversation: Sequence[ChatMessage], *, window: int, reserve: int, system: str = RETRIEVE_SYSTEM
     ) -> Selection:
-        """The pages for the next answer in `conversation`, whose last message is the question.
+        """Select pages for the next answer in `conversation`, whose last message is the question.
 
         Args:
-            window: what the model can hold, in tokens, its answer included.
-            reserve: tokens kept free for the answer.
-            system: the instructions that the prompt will have.
+            window: the context window in tokens, including the answer.
+            reserve: tokens reserved for the answer.
+            system: the system prompt.
 
         Raises:
-            NothingMatches: no page has a word of the first question.
+            NothingMatches: no page contains a word of the first question.
             PromptTooLong: no page that matches fits, or the conversation leaves no room.
             ConfigError: the window has no room for documents.
         """
-        most = documents_budget(self.measured.tokenizer, window=window, reserve=reserve, system=system)
+        most = documents_budget(self.sizes.tokenizer, window=window, reserve=reserve, system=system)
         state: tuple[Selection, int] | None = None
         for end, turn in enumerate(conversation, 1):
             if turn["role"] != "user":
@@ -153,7 +146,7 @@ class Retriever:
                 except NothingMatches:
                     if end == len(conversation):
                         raise
-                    continue  # a greeting, say
+                    continue  # for example a greeting
                 with self._lock:
                     self._known[key] = known
                     while len(self._known) > _REMEMBERED:
@@ -173,8 +166,8 @@ class Retriever:
         reserve: int,
         system: str,
     ) -> tuple[Selection, int]:
-        """The pages after one more question, and the budget that they were chosen for."""
-        spoken = overhead(self.measured.tokenizer, conversation, system=system)
+        """The selection after one more question, and the budget it was made for."""
+        spoken = overhead(self.sizes.tokenizer, conversation, system=system)
         room = window - reserve - spoken
         questions = [turn["content"] for turn in reversed(conversation) if turn["role"] == "user"]
         if state is None:
@@ -183,17 +176,17 @@ class Retriever:
         if selection.tokens > room:
             share = conversation_share(window)
             budget = self._room(room - share if room > share else room, spoken)
-            again = "the conversation has outgrown the room that was kept for it"
+            again = "the conversation has outgrown the room that was reserved for it"
             return replace(self.select(questions, budget), again=again), budget
-        there = set(selection.part.positions)
+        there = set(selection.subset.positions)
         best = self._ranked(questions[0], _BEST)
-        if missing := [at for at in best if at not in there and self.measured.alone(at) <= budget]:
+        if missing := [at for at in best if at not in there and self.sizes.alone(at) <= budget]:
             try:
                 chosen = self.select(questions, min(budget, room))
-            except PromptTooLong:  # its best pages do not fit, and these do
+            except PromptTooLong:  # the best pages do not fit, and the present ones do
                 return replace(selection, again=""), budget
-            if chosen.part.positions != selection.part.positions:
-                document, page, _ = self.measured.pages[missing[0]]
+            if chosen.subset.positions != selection.subset.positions:
+                document, page, _ = self.sizes.pages[missing[0]]
                 again = f"[{document.name}:{page.number}], which has the question's words, was not among those"
                 return replace(chosen, again=again), budget
         return replace(selection, again=""), budget
@@ -203,24 +196,24 @@ class Retriever:
             return room
         raise PromptTooLong(
             f"The conversation has {spoken:,} tokens, which leaves no room for documents in the window: "
-            "begin a new conversation.",
+            "start a new conversation.",
             tokens=spoken,
             budget=spoken + room,
         )
 
     def select(self, questions: Sequence[str], budget_tokens: int) -> Selection:
-        """Choose pages for questions, the newest first: its pages take turns with those of all others together.
+        """Select pages for questions, newest first: its pages alternate with those of all others together.
 
-        What matches is taken first, best first, then the pages beside it, where a sentence or table may go on. A page
-        that the rest of the budget does not hold is passed over for smaller ones. Pages that neither match nor stand
-        beside one that does are not taken, even where there is room.
+        Pages that match are taken first, best first, then their neighbours, where a sentence or table may continue. A
+        page that exceeds the rest of the budget is skipped in favour of smaller ones. Other pages are never taken, even
+        if there is room.
 
         Raises:
-            NothingMatches: no page has a word of the questions.
+            NothingMatches: no page contains a word of the questions.
             PromptTooLong: no page that matches fits.
         """
         rankings = [self._ranked(questions[0]), self._ranked("\n".join(questions[1:])) if questions[1:] else []]
-        order = _in_turn(rankings)
+        order = _interleave(rankings)
         if not order:
             raise NothingMatches(
                 "No page has a word of the question, so none can be chosen by its words: ask in the language of the "
@@ -228,32 +221,32 @@ class Retriever:
             )
         taken = self._fill(order, (), budget_tokens)
         matches = [at for at in order if at in taken]
-        beside = [at for match in matches for at in (match + 1, match - 1) if self._same_document(match, at)]
-        taken = self._fill(beside, taken, budget_tokens)
-        too_long = [at for at in sorted(set(order)) if self.measured.alone(at) > budget_tokens]
+        neighbours = [at for match in matches for at in (match + 1, match - 1) if self._same_document(match, at)]
+        taken = self._fill(neighbours, taken, budget_tokens)
+        too_long = [at for at in sorted(set(order)) if self.sizes.alone(at) > budget_tokens]
         if not taken:
-            smallest = min(self.measured.alone(at) for at in order)
+            smallest = min(self.sizes.alone(at) for at in order)
             raise PromptTooLong(
                 f"Not one of the {len(order):,} pages that have the question's words fits: the smallest takes "
                 f"{smallest:,} tokens, and there is room for {budget_tokens:,}. Use a model with a larger window.",
                 tokens=smallest,
                 budget=budget_tokens,
             )
-        named = [(self.measured.pages[at].document.name, self.measured.pages[at].page.number) for at in too_long]
-        sizes = [self.measured.alone(at) for at in too_long]
+        named = [(self.sizes.pages[at].document.name, self.sizes.pages[at].page.number) for at in too_long]
+        sizes = [self.sizes.alone(at) for at in too_long]
         return Selection(
-            part=self.measured.part(taken),
+            subset=self.sizes.subset(taken),
             too_long=tuple((name, page, size) for (name, page), size in zip(named, sizes, strict=True)),
         )
 
     def _fill(self, order: Sequence[int], taken: Collection[int], budget: int) -> set[int]:
-        """`taken`, and of `order` what fits beside it."""
+        """`taken`, and the pages of `order` that fit in addition."""
         filled = set(taken)
-        part = self.measured.part(filled)
-        framed, left = set(part.numbers), budget - part.tokens
+        subset = self.sizes.subset(filled)
+        framed, left = set(subset.numbers), budget - subset.tokens
         for at in order:
-            document, _, tokens = self.measured.pages[at]
-            cost = tokens + (0 if document.name in framed else self.measured.frames[document.name])
+            document, _, tokens = self.sizes.pages[at]
+            cost = tokens + (0 if document.name in framed else self.sizes.frames[document.name])
             if at not in filled and cost <= left:
                 filled.add(at)
                 framed.add(document.name)
@@ -262,14 +255,14 @@ class Retriever:
 
     def _ranked(self, question: str, limit: int | None = None) -> list[int]:
         ranked = self.ranking.rank(question, limit)
-        return [self.measured.position[document.name, page.number] for _, document, page in ranked]
+        return [self.sizes.position[document.name, page.number] for _, document, page in ranked]
 
     def _same_document(self, one: int, other: int) -> bool:
-        pages = self.measured.pages
+        pages = self.sizes.pages
         return 0 <= other < len(pages) and pages[one].document.name == pages[other].document.name
 
 
-def _in_turn(rankings: Sequence[Sequence[int]]) -> list[int]:
+def _interleave(rankings: Sequence[Sequence[int]]) -> list[int]:
     """[1, 2, 3] and [7, 1] -> [1, 7, 2, 3]."""
     longest = max(map(len, rankings))
     return list(dict.fromkeys(ranking[at] for at in range(longest) for ranking in rankings if at < len(ranking)))

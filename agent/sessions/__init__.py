@@ -1,6 +1,6 @@
-"""Conversations in SQLite: kept as they stream, to go on with, list, search, export and delete.
+"""Conversations in SQLite: stored while they stream, to resume, list, search, export and delete.
 
-from longread.agent.sessions import Sessions
+from longread import Sessions
 
 with Sessions() as sessions, sessions.create(corpus, "a-model") as session, session.begin("Who wrote it?") as turn:
     turn.add("Jane ")
@@ -8,14 +8,15 @@ with Sessions() as sessions, sessions.create(corpus, "a-model") as session, sess
     turn.finish()
 """
 
-from ..errors import SessionBusy, SessionError
+from longread.errors import SessionBusy, SessionError
+
 from .database import data_dir
-from .messages import CUT_OFF
 from .recorder import Recorder
 from .records import CorpusRef, DocumentRef, Hit, Summary, TurnRecord
 from .session import Session
-from .store import Sessions
-from .turn import Turn
+from .sessions import Sessions
+from .transcript import CUT_OFF
+from .turn_writer import TurnWriter
 
 __all__ = [
     "CUT_OFF",
@@ -28,7 +29,7 @@ __all__ = [
     "SessionError",
     "Sessions",
     "Summary",
-    "Turn",
     "TurnRecord",
+    "TurnWriter",
     "data_dir",
 ]

@@ -1,8 +1,8 @@
-"""The database under the conversations: one SQLite file in WAL mode, its schema, and its errors in plain words.
+"""The database of the conversations: one SQLite file in WAL mode, its schema, and its error messages.
 
-What is committed survives a kill of the process at any moment. A loss of power can take the last moments: with
-`synchronous = NORMAL` SQLite asks the disk to be done only when it moves the WAL into the file, which is what makes a
-token cheap to keep. It never damages the file.
+What is committed survives a kill of the process at any moment. A power failure can lose the last moments: with
+`synchronous = NORMAL`, SQLite waits for the disk only when it moves the WAL into the file, which makes it cheap to
+store a token. It never damages the file.
 """
 
 import contextlib
@@ -16,10 +16,10 @@ from typing import Any
 
 from platformdirs import user_data_path
 
-from ..errors import SessionError
+from longread.errors import SessionError
 
 VERSION = 2
-"""Of the schema. `schema/N.sql` brings a database from version N - 1 to N."""
+"""Version of the schema. `schema/N.sql` migrates a database from version N - 1 to N."""
 _APPLICATION = 0x4C527364
 _BUSY_SECONDS = 10.0
 _OLDEST_SQLITE = (3, 34, 0)  # the trigram tokenizer
@@ -27,22 +27,22 @@ _creating = threading.Lock()
 
 
 def data_dir() -> Path:
-    """Where longread keeps what it cannot make again: `$LONGREAD_DATA_DIR`, else the platform's user data folder."""
+    """The folder for data that cannot be recomputed: `$LONGREAD_DATA_DIR`, else the platform's user data folder."""
     override = os.environ.get("LONGREAD_DATA_DIR")
     try:
         return Path(override).expanduser() if override else user_data_path("longread", appauthor=False)
-    except RuntimeError as error:  # a container's user
+    except RuntimeError as error:  # a user in a container, without a home
         raise SessionError(f"There is no place for conversations ({error}): set LONGREAD_DATA_DIR.") from error
 
 
 class Database:
-    """A connection. Its threads take turns; processes wait for each other, up to ten seconds.
+    """A connection to the database. Its threads alternate; processes wait for each other, up to ten seconds.
 
     Args:
-        path: the file, which is made where there is none, readable by its owner only.
+        path: the file. It is created if necessary, readable only by its owner.
 
     Raises:
-        SessionError: it cannot be opened or made, is damaged, another program's, or of a newer longread.
+        SessionError: it cannot be opened or created, is damaged, belongs to another program or to a newer longread.
     """
 
     def __init__(self, path: Path):
@@ -50,7 +50,7 @@ class Database:
         self._lock = threading.RLock()
         if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
             raise SessionError(
-                f"Conversations cannot be kept: this Python has SQLite {sqlite3.sqlite_version}, and they need "
+                f"Conversations cannot be stored: this Python has SQLite {sqlite3.sqlite_version}, and they need "
                 f"{'.'.join(map(str, _OLDEST_SQLITE))} or newer for their search."
             )
         with self._errors():
@@ -62,12 +62,12 @@ class Database:
                 raise
 
     def read(self, sql: str, *values: Any) -> list[sqlite3.Row]:
-        """The rows of one query."""
+        """The rows of a query."""
         with self._lock, self._errors():
             return self._connection.execute(sql, values).fetchall()
 
     def append(self, sql: str, values: Sequence[Any]) -> None:
-        """One statement that is its own transaction: the cheapest write there is."""
+        """Run one statement as its own transaction: the cheapest way to write."""
         with self._lock, self._errors():
             self._connection.execute(sql, values)
 
@@ -79,8 +79,9 @@ class Database:
 
     @contextlib.contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
-        """A transaction: all of it, or, after an error, nothing. Keep it short, for others wait."""
-        # At once, not at the first write: a reader that becomes a writer cannot wait for another writer.
+        """A transaction: applied completely or, after an error, not at all. Keep it short, because other processes
+        wait."""
+        # Immediately, not at the first write: a reader that becomes a writer cannot wait for another writer.
         with self._transaction("BEGIN IMMEDIATE") as connection:
             yield connection
 
@@ -92,13 +93,13 @@ class Database:
                 yield self._connection
                 self._connection.execute("COMMIT")
             except BaseException:
-                if self._connection.in_transaction:  # some errors have rolled it back already
+                if self._connection.in_transaction:  # some errors roll it back
                     with contextlib.suppress(sqlite3.Error):
                         self._connection.execute("ROLLBACK")
                 raise
 
     def wipe(self) -> None:
-        """Overwrite what was deleted: in the search index, in gaps of pages, in the WAL.
+        """Overwrite deleted text: in the search index, in free space of pages, and in the WAL.
 
         Raises:
             SessionError: it could not be overwritten now; the message says where it still is.
@@ -107,7 +108,7 @@ class Database:
             with self.write() as connection:
                 connection.execute("INSERT INTO search (search) VALUES ('optimize')")
             with self._lock, self._errors():
-                self._connection.execute("PRAGMA temp_store = MEMORY")  # no copy of the rest in a temporary file
+                self._connection.execute("PRAGMA temp_store = MEMORY")  # no copy of the database in a temporary file
                 self._connection.execute("VACUUM")
                 (busy, *_) = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         except SessionError as error:
@@ -119,6 +120,7 @@ class Database:
             )
 
     def close(self) -> None:
+        """Close the connection."""
         with self._lock, self._errors():
             self._connection.close()
 
@@ -152,7 +154,7 @@ class Database:
             )
 
     def _migrate(self) -> None:
-        """Bring the schema up to date, in one transaction. Of two processes the second finds it done."""
+        """Migrate the schema, in one transaction. Of two processes, the second finds it done."""
         with self.write() as connection:
             self._check()
             for version in range(self._version() + 1, VERSION + 1):
@@ -168,19 +170,19 @@ class Database:
             raise SessionError(_in_words(error, self.path)) from error
         except OSError as error:
             raise SessionError(
-                f"Conversations cannot be kept in {self.path}: {error.strerror or error}. "
+                f"Conversations cannot be stored in {self.path}: {error.strerror or error}. "
                 "Set LONGREAD_DATA_DIR to a folder that you can write."
             ) from error
 
 
 def migration(version: int) -> str:
-    """The SQL that brings a database to this version from the one before."""
+    """The SQL that migrates a database to this version from the previous one."""
     folder = Path(__file__).with_name("schema")
     return (folder / f"{version}.sql").read_text(encoding="utf-8")
 
 
 def statements(script: str) -> Iterator[str]:
-    """The statements of a script. `executescript` would commit the transaction that they are to be part of."""
+    """The statements of a script. `executescript` would commit the transaction that they must be part of."""
     statement = ""
     for line in script.splitlines(keepends=True):
         statement += line
@@ -210,13 +212,13 @@ def _use_wal(connection: sqlite3.Connection, path: Path) -> None:
             (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
             break
         except sqlite3.OperationalError as error:
-            # Two that make a new file at once: SQLite does not wait here.
+            # Two processes that create the file at once: SQLite does not wait here.
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
                 raise
             time.sleep(0.01)
     if mode != "wal":
         raise SessionError(
-            f"Conversations cannot be kept in {path}: its file system has no shared memory, which SQLite's WAL needs. "
+            f"Conversations cannot be stored in {path}: its file system lacks shared memory, which SQLite's WAL needs. "
             "Set LONGREAD_DATA_DIR to a folder on a local disk."
         )
 
@@ -226,10 +228,10 @@ def _has(text: str, part: str) -> bool:
 
 
 def _in_words(error: sqlite3.Error, path: Path) -> str:
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # errors of the module itself have none
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # errors of the sqlite3 module have no code
     if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
         return (
-            f"{path} is damaged ({error}), so conversations can be neither kept nor read. "
+            f"{path} is damaged ({error}), so conversations can be neither stored nor read. "
             "Move it away and a new one is made; sqlite3's .recover may save what is in it."
         )
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
@@ -241,9 +243,9 @@ def _in_words(error: sqlite3.Error, path: Path) -> str:
         return f"{path} could not be read or written ({error}). Is its disk full? df -h {path.parent} says."
     if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
         return (
-            f"Conversations cannot be kept in {path}: {error}. "
+            f"Conversations cannot be stored in {path}: {error}. "
             "Make it and its folder writable, or set LONGREAD_DATA_DIR to a folder that you can write."
         )
     if code == sqlite3.SQLITE_CONSTRAINT:
-        return f"This conversation was deleted from {path} while it went on, so it is not kept any more."
+        return f"This conversation was deleted from {path} while it went on, so it is not stored any more."
     return f"{path}: {error}."

@@ -1,20 +1,21 @@
-"""A conversation as text: Markdown to read, JSON for programs."""
+"""Export conversations: Markdown for reading, JSON for programs."""
 
 import json
 from collections.abc import Sequence
 from typing import Any, Literal, get_args
 
-from ..control import encodable
-from ..errors import SessionError
-from ..quotes import tally
-from .messages import text_of
+from longread.control_tokens import encodable
+from longread.errors import SessionError
+
+from ..citations.quote_checker import tally
 from .records import Summary, TurnRecord
+from .transcript import text_of
 
 Format = Literal["markdown", "json", "jsonl"]
 
 
 def exported(summary: Summary, turns: Sequence[TurnRecord], format: Format) -> str:
-    """The whole conversation. JSON Lines have a line a turn, each with its session's id and title."""
+    """The whole conversation. JSON Lines has one line per turn, with the session's id and title."""
     if format == "json":
         return json.dumps(as_json(summary, turns), ensure_ascii=False, indent=2) + "\n"
     if format == "jsonl":
@@ -27,12 +28,12 @@ def exported(summary: Summary, turns: Sequence[TurnRecord], format: Format) -> s
 
 
 def as_json(summary: Summary, turns: Sequence[TurnRecord]) -> dict[str, Any]:
-    """All that is kept of a conversation, for other programs."""
+    """All stored data of a conversation."""
     return _encodable({**summary.model_dump(), "turns": [turn.model_dump() for turn in turns]})
 
 
 def _encodable(value: Any) -> Any:
-    """What JSON has, without halves of characters, which no file can hold."""
+    """JSON data without unpaired surrogates, which no file can contain."""
     if isinstance(value, dict):
         return {encodable(key): _encodable(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -62,7 +63,7 @@ def _markdown(summary: Summary, turns: Sequence[TurnRecord]) -> str:
 
 
 def how_it_ended(turn: TurnRecord) -> str:
-    """A sentence where an answer is not whole."""
+    """A sentence if the answer is not complete."""
     match turn.state:
         case "open":
             return "Being written."
@@ -74,7 +75,7 @@ def how_it_ended(turn: TurnRecord) -> str:
 
 
 def quotes_of(turn: TurnRecord) -> str:
-    """How many of an answer's quotes were verified, and so on."""
+    """The number of an answer's quotes by status."""
     return tally(quote["status"] for quote in turn.extra.get("quotes", ()))
 
 

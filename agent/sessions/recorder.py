@@ -1,36 +1,37 @@
-"""Keeping a conversation without standing in its way."""
+"""Records a conversation without interrupting it when recording fails."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel
 
-from ..errors import SessionError
+from longread.errors import SessionError
+
 from .records import CorpusRef, DocumentRef
 from .session import Session
-from .turn import Turn
+from .turn_writer import TurnWriter
 
 if TYPE_CHECKING:
-    from ..corpus import Document
+    from longread.documents import Document
 
 
 class Recorder:
-    """Writes a conversation down; where that fails, says so and lets the conversation go on.
+    """Records a conversation. If that fails, it reports the error, and the conversation continues.
 
-    Its methods are those of `Session.begin` and of `Turn`, and raise no SessionError. Each error is told once, and once
-    more when it works again.
+    Its methods are those of `Session.begin` and of `TurnWriter`, and do not raise SessionError. Each error is reported
+    once, and so is the recovery.
 
     Args:
-        session: the conversation, or what makes it; called at the first question, and again while it fails.
-        warn: is given a sentence.
+        session: the conversation, or a function that makes it; called at the first question, and again while it fails.
+        warn: called with a sentence.
     """
 
     def __init__(self, session: Session | Callable[[], Session], warn: Callable[[str], None]):
         self.session = session if isinstance(session, Session) else None
         self._make = session if not isinstance(session, Session) else None
         self._warn = warn
-        self._told: set[str] = set()
-        self._turn: Turn | None = None
+        self._reported: set[str] = set()
+        self._turn: TurnWriter | None = None
 
     def begin(
         self,
@@ -40,7 +41,7 @@ class Recorder:
         model: str | None = None,
         selections: Sequence[str] = (),
     ) -> None:
-        """A question is asked. A turn before it that has not ended is stopped."""
+        """Start a turn. A previous turn that has not ended is stopped."""
         if self._turn:
             self.stop()
         self._try(lambda: self._begin(question, documents, model, selections))
@@ -49,13 +50,13 @@ class Recorder:
         if turn := self._turn:
             self._try(lambda: turn.add(text, reasoning=reasoning))
 
-    def called(self, name: str, arguments: str | Mapping[str, Any], *, id: str = "") -> None:
+    def add_call(self, name: str, arguments: str | Mapping[str, Any], *, id: str = "") -> None:
         if turn := self._turn:
-            self._try(lambda: turn.called(name, arguments, id=id))
+            self._try(lambda: turn.add_call(name, arguments, id=id))
 
-    def returned(self, name: str, content: str, *, id: str = "") -> None:
+    def add_result(self, name: str, content: str, *, id: str = "") -> None:
         if turn := self._turn:
-            self._try(lambda: turn.returned(name, content, id=id))
+            self._try(lambda: turn.add_result(name, content, id=id))
 
     def finish(
         self,
@@ -81,7 +82,7 @@ class Recorder:
             self._try(lambda: turn.stop(state, error=error))
 
     def close(self) -> None:
-        """Stop a turn that is open, and let other processes write the conversation."""
+        """Stop an open turn, and let other processes write the conversation."""
         self.stop()
         if self.session:
             self.session.close()
@@ -91,14 +92,14 @@ class Recorder:
             assert self._make is not None
             self.session = self._make()
         self._turn = self.session.begin(question, documents, model=model, selections=selections)
-        if self._told:
-            self._told.clear()
-            self._warn("The conversation is kept again.")
+        if self._reported:
+            self._reported.clear()
+            self._warn("The conversation is stored again.")
 
     def _try(self, action: Callable[[], None]) -> None:
         try:
             action()
         except SessionError as error:
-            if str(error) not in self._told:
-                self._told.add(str(error))
-                self._warn(f"This conversation is not being kept: {error}")
+            if str(error) not in self._reported:
+                self._reported.add(str(error))
+                self._warn(f"This conversation is not being stored: {error}")

@@ -1,4 +1,4 @@
-"""What is read from the database: conversations, their turns, and the documents these were about."""
+"""Records read from the database: conversations, their turns, and their documents."""
 
 import json
 import os
@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from ..control import encodable
-from ..corpus.text import ranges
+from longread.control_tokens import encodable
+from longread.page_ranges import format_ranges
 
 if TYPE_CHECKING:
-    from ..corpus import Document
+    from longread.documents import Document
 
 TurnState = Literal["open", "finished", "interrupted", "failed"]
-"""open: its process is at it. interrupted: stopped by the user, or its process ended. failed: an error ended it."""
+"""open: its process is writing it. interrupted: stopped by the user, or its process ended. failed: ended by an
+error."""
 
 
 class _Record(BaseModel):
@@ -24,16 +25,16 @@ class _Record(BaseModel):
 
 
 class DocumentRef(_Record):
-    """A document as it was when a question was asked about it. Its text is not kept."""
+    """A document at the time of a question about it. Its text is not stored."""
 
     id: str
     """SHA-256 of the file's bytes, in hex."""
     name: str
     title: str
     source: str
-    """As the user wrote it."""
+    """The path as the user wrote it."""
     path: str | None
-    """Absolute; None for what was no file then, such as standard input."""
+    """Absolute; None if it was not a file, such as standard input."""
     media_type: str
     pages: str
     """The pages that were read, as '1-20, 45'."""
@@ -48,34 +49,39 @@ class DocumentRef(_Record):
             source=document.source,
             path=_path(document.source),
             media_type=document.media_type,
-            pages=ranges([page.number for page in document.pages]),
+            pages=format_ranges([page.number for page in document.pages]),
             page_count=len(document.pages),
         )
 
 
 class CorpusRef(_Record):
-    """What was read for a question."""
+    """The documents of a question."""
 
     documents: tuple[DocumentRef, ...]
     selections: tuple[str, ...] = ()
-    """The choice of pages as the user wrote it, as 'book:1-20'; none: all pages."""
+    """The selections of pages as the user wrote them, as 'book:1-20'; empty: all pages."""
 
     @classmethod
     def of(cls, documents: "Iterable[Document | DocumentRef]", selections: Sequence[str] = ()) -> "CorpusRef":
-        """Args: documents: a `Corpus`, or some of its documents; selections: what `pages.select` was given."""
+        """Describe documents.
+
+        Args:
+            documents: a `Corpus`, or some of its documents.
+            selections: the arguments of `select_pages`.
+        """
         found = (one if isinstance(one, DocumentRef) else DocumentRef.of(one) for one in documents)
         return cls(documents=tuple(found), selections=tuple(selections))
 
 
 class TurnRecord(_Record):
-    """A question and what came of it."""
+    """A question and its answer."""
 
     position: int
-    """In its conversation, from 1."""
+    """Its number in the conversation, from 1."""
     state: TurnState
     question: str
     answer: str
-    """What was written of it, if it was cut off."""
+    """The text of the answer, or the part that was written before it was cut off."""
     messages: tuple[dict[str, Any], ...]
     """Qwen-Agent's messages after the question, with reasoning, tool calls and their results."""
     citations: tuple[dict[str, Any], ...]
@@ -99,16 +105,16 @@ class Summary(_Record):
     model: str
     created: datetime
     touched: datetime
-    """When its last turn began or ended."""
+    """Start or end of its last turn."""
     turns: int
     documents: tuple[DocumentRef, ...]
-    """Of its last turn."""
+    """The status of its last turn."""
     writer: int | None
     """The id of the process that is writing it."""
 
 
 class Hit(_Record):
-    """A turn that has what was searched for."""
+    """A turn that matches a search."""
 
     session: str
     title: str
@@ -116,24 +122,24 @@ class Hit(_Record):
     began: datetime
     question: str
     snippet: str
-    """The text around the first word that was found, on one line."""
+    """The text around the first match, on one line."""
 
 
 def now() -> str:
-    """UTC, as the database has it."""
+    """UTC, in the format of the database."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 def to_json(value: Any) -> str:
-    """JSON that SQLite can store: readable, but for halves of characters, which only an escape can hold."""
+    """JSON for SQLite: unescaped, except for unpaired surrogates."""
     text = json.dumps(plain(value), ensure_ascii=False)
     return text if encodable(text) == text else json.dumps(plain(value))
 
 
 def plain(value: Any) -> Any:
-    """Models of pydantic as what JSON has."""
+    """Convert pydantic models to JSON data."""
     if isinstance(value, BaseModel):
-        return plain(value.model_dump())  # mode="json" refuses halves of characters
+        return plain(value.model_dump())  # mode="json" rejects unpaired surrogates
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):

@@ -1,4 +1,4 @@
-"""One conversation, and whose it is to write."""
+"""A conversation, and the process that may write it."""
 
 import contextlib
 import functools
@@ -12,28 +12,29 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from ...serving.served import living
-from ..control import encodable
-from ..conversation import ChatMessage
-from ..errors import SessionBusy, SessionError
-from .changes import changes
+from longread.control_tokens import encodable
+from longread.errors import SessionBusy, SessionError
+from longread.serving.vllm_server.registry import live_process
+
+from ..prompt.messages import ChatMessage
 from .database import Database
-from .messages import fold, remembered, written
+from .document_changes import changes
 from .records import CorpusRef, DocumentRef, TurnRecord, now, to_json
-from .turn import PIECES, Turn, close_turn, pieces_of
+from .transcript import fold, remembered, written
+from .turn_writer import PIECES, TurnWriter, close_turn, pieces_of
 
 if TYPE_CHECKING:
-    from ..corpus import Document
+    from longread.documents import Document
 
 _TITLE = 80  # characters of the first question
 
 
 class Session:
-    """A conversation. `Sessions` makes and finds them.
+    """A conversation. `Sessions` creates and finds them.
 
-    One process writes a conversation at a time. A second is refused with `SessionBusy`, which names the first, until
-    that closes the session or ends, be it by a kill. Threads and objects of one process are not refused; whatever they
-    write at once, each turn is kept whole.
+    One process writes a conversation at a time. A second one gets `SessionBusy`, which names the first, until that
+    closes the session or ends, even by a kill. Threads and objects of one process may write at the same time; each turn
+    stays intact.
     """
 
     def __init__(self, database: Database, number: int):
@@ -44,12 +45,12 @@ class Session:
 
     @property
     def title(self) -> str:
-        """As it was given, else the first question, shortened."""
+        """The given title, else the first question, shortened."""
         return _one(self._database, self.number)["title"]
 
     @property
     def model(self) -> str:
-        """The model that the conversation began with; each turn has its own."""
+        """The model at the start of the conversation; each turn has its own."""
         return _one(self._database, self.number)["model"]
 
     @property
@@ -58,7 +59,7 @@ class Session:
 
     @property
     def corpus(self) -> CorpusRef:
-        """What the last turn was asked of; before the first, what the conversation was made with."""
+        """The documents of the last turn; before the first turn, those that the conversation was created with."""
         rows = self._database.read(
             "SELECT content FROM corpora JOIN turns ON turns.corpus = corpora.number WHERE session = ? "
             "ORDER BY position DESC LIMIT 1",
@@ -72,10 +73,10 @@ class Session:
         return CorpusRef.model_validate(json.loads(rows[0]["content"]))
 
     def claim(self) -> None:
-        """Become its writer, as the first `begin` does anyway. Before going on with one: claim, then read its history.
+        """Become the writer, as the first `begin` does. To resume a conversation, claim it before reading its history.
 
         Raises:
-            SessionBusy: another process that lives is its writer.
+            SessionBusy: another running process is the writer.
         """
         with self._database.write() as connection:
             _claim(connection, self.number)
@@ -87,17 +88,17 @@ class Session:
         *,
         model: str | None = None,
         selections: Sequence[str] = (),
-    ) -> "Turn":
-        """Write a question down, and become the session's writer.
+    ) -> "TurnWriter":
+        """Record a question, and become the writer.
 
         Args:
-            documents: what it is asked of, a `Corpus` for instance; those of the turn before if None.
-            model: what answers it; the session's model if None.
-            selections: the choice of pages as the user wrote it.
+            documents: the documents it is about, for instance a `Corpus`. None: those of the previous turn.
+            model: the model that answers. None: that of the session.
+            selections: the selections of pages as the user wrote them.
 
         Raises:
-            SessionBusy: another process that lives is the session's writer.
-            SessionError: it cannot be written.
+            SessionBusy: another running process is the writer.
+            SessionError: the database cannot be written.
         """
         question, began = encodable(question), now()
         if documents is None:
@@ -118,10 +119,10 @@ class Session:
                 (began, session["title"] or title_of(question), self.number),
             )
         assert number is not None
-        return Turn(self._database, number, last + 1)
+        return TurnWriter(self._database, number, last + 1)
 
     def turns(self) -> list[TurnRecord]:
-        """Every turn, oldest first; one that is open as far as it has come."""
+        """All turns, oldest first; an open one as far as it has been written."""
         with self._database.snapshot():  # between two queries an open turn could end
             rows = self._database.read(
                 "SELECT turns.*, corpora.content AS documents FROM turns JOIN corpora ON corpora.number = turns.corpus "
@@ -131,10 +132,10 @@ class Session:
             return [self._record(row) for row in rows]
 
     def history(self) -> list[ChatMessage]:
-        """The conversation so far as Qwen-Agent's messages, for the next question to go on from.
+        """The conversation as Qwen-Agent's messages, for the next question.
 
-        Tool calls and their results are in it, reasoning is not. An answer that was cut off ends with `CUT_OFF`; a
-        question whose answer had not begun is left out.
+        Tool calls and their results are included, reasoning is not. An answer that was cut off ends with `CUT_OFF`. A
+        question whose answer had not started is left out.
         """
         return [
             message
@@ -143,11 +144,11 @@ class Session:
         ]
 
     def changed(self, documents: "Iterable[Document | DocumentRef]") -> list[str]:
-        """What is not as it was at the last question, a sentence each: documents changed, gone, new, read otherwise."""
+        """Changes since the last question, one sentence each: documents changed, gone, new, or with other pages."""
         return changes(self.corpus.documents, CorpusRef.of(documents).documents)
 
     def close(self) -> None:
-        """Let other processes write it. Best effort: the end of this process does the same."""
+        """Let other processes write it. Best effort: the end of this process has the same effect."""
         pid, began = _this_process(os.getpid())
         with contextlib.suppress(SessionError):
             self._database.append(
@@ -163,8 +164,8 @@ class Session:
         self.close()
 
     def _record(self, row: sqlite3.Row) -> TurnRecord:
-        kept = self._database.read("SELECT content FROM messages WHERE turn = ? ORDER BY position", row["number"])
-        messages = [json.loads(message["content"]) for message in kept]
+        rows = self._database.read("SELECT content FROM messages WHERE turn = ? ORDER BY position", row["number"])
+        messages = [json.loads(message["content"]) for message in rows]
         if row["state"] == "open":
             messages = fold(pieces_of(self._database.read(PIECES, row["number"])))
         read = CorpusRef.model_validate(json.loads(row["documents"]))
@@ -206,7 +207,7 @@ def give_up(database: Database) -> None:
 
 
 def keep_corpus(connection: sqlite3.Connection, corpus: CorpusRef) -> int:
-    """In a transaction: the number of the row that has it."""
+    """The number of the session's row, inside a transaction."""
     content = to_json(corpus)
     digest = blake2b(content.encode(), digest_size=16).hexdigest()
     connection.execute("INSERT OR IGNORE INTO corpora (digest, content) VALUES (?, ?)", (digest, content))
@@ -220,17 +221,17 @@ def title_of(text: str) -> str:
 
 
 def writer_of(row: sqlite3.Row) -> int | None:
-    """The id of the process that writes a session, if it lives."""
-    alive = row["writer"] is not None and living(row["writer"], row["writer_began"]) is not None
+    """The id of the process that writes a session, if it is running."""
+    alive = row["writer"] is not None and live_process(row["writer"], row["writer_began"]) is not None
     return row["writer"] if alive else None
 
 
 def refuse_others(row: sqlite3.Row) -> None:
-    """Raise SessionBusy if another process that lives is the writer of a row of `sessions`."""
+    """Raise SessionBusy if another running process is the writer of a row of `sessions`."""
     pid = writer_of(row)
     if pid is not None and pid != os.getpid():
         raise SessionBusy(
-            f"Conversation {row['id']} is being written by process {pid}. Leave it there, or begin a new one here."
+            f"Conversation {row['id']} is being written by process {pid}. Leave it there, or start a new one here."
         )
 
 

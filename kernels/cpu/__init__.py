@@ -1,1 +1,1 @@
-"""The same attention on a CPU, from torch's own flash attention and matrix products."""
+"""The kernels for CPUs, made of torch's own flash attention and matrix products."""

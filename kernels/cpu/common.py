@@ -1,4 +1,4 @@
-"""What the implementations for CPUs share: torch's flash attention, and work for all threads."""
+"""Helpers of the CPU kernels: torch's flash attention, merging of results, and threads."""
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +13,7 @@ Place = TypeVar("Place")
 
 
 def flash(query: Tensor, key: Tensor, value: Tensor, spec: DCASpec, *, causal: bool = False) -> tuple[Tensor, Tensor]:
-    """torch's flash attention for CPUs, which `scaled_dot_product_attention` runs without showing the log-sum-exp.
+    """torch's flash attention for CPUs, which `scaled_dot_product_attention` runs without returning the log-sum-exp.
 
     query [B, H, T, D], key and value [B, H, n, D] of any strides -> out like query, log-sum-exp [B, H, T]
     """
@@ -23,7 +23,7 @@ def flash(query: Tensor, key: Tensor, value: Tensor, spec: DCASpec, *, causal: b
 
 
 def merge(parts: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
-    """One softmax out of softmaxes over disjoint keys: (out [..., D], log-sum-exp [...]) of each."""
+    """Combine softmaxes over disjoint keys into one. Each part is (out [..., D], log-sum-exp [...])."""
     out, lse = parts[0]
     for other, weight in parts[1:]:
         out = torch.lerp(out, other, torch.sigmoid(weight - lse)[..., None].to(out.dtype))
@@ -32,7 +32,7 @@ def merge(parts: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
 
 
 def in_threads(work: Callable[[Place], None], places: Iterable[Place]) -> None:
-    """Do pieces of work, each too small for torch to share out over threads, one thread each."""
+    """Call `work` for each place, with a thread for each call: they are too small for torch to use all threads."""
 
     @torch.inference_mode()  # a thread does not inherit it
     def one(place: Place) -> None:

@@ -1,15 +1,15 @@
-"""DCA on CPUs, from torch's own flash attention: one call for each region of keys, merged by log-sum-exp.
+"""Dense DCA on CPUs: one call of torch's flash attention for each region of keys, merged by log-sum-exp.
 
-No region but a chunk's own end needs a mask, so no work is spent on masked keys; K and V are read where they are, and
-the query heads of a group lie side by side as one long run of queries, so K and V are never repeated.
+Only the end of a chunk's own keys needs a mask, so no work is spent on masked keys. K and V are read in place. The
+query heads of a group are laid out as one long run of queries, so K and V are never repeated.
 """
 
 import torch
 from torch import Tensor
 
 from ..dca import INTRA, DCASpec
-from ..paged import Batch, PagedKV
-from ..queries import Queries, sequence
+from ..paged_kv import Batch, PagedKV
+from ..rotated_queries import RotatedQueries, sequence
 from .common import flash, merge
 
 
@@ -36,7 +36,7 @@ def dense(
             continue
         k, v = sequence(kv, batch.block_table[index], length, q.dtype)
         prompt = None if batch.prompt_lengths is None else int(batch.prompt_lengths[index])
-        queries = Queries(q[rows], length, spec, k.shape[0], q_rotated=q_rotated, prompt_length=prompt)
+        queries = RotatedQueries(q[rows], length, spec, k.shape[0], q_rotated=q_rotated, prompt_length=prompt)
         found = torch.empty(queries.count, q.shape[1], dtype=torch.float32)
         for begin, end in queries.chunks():
             _dense_chunk(queries, k, v, begin, end, out[rows], found)
@@ -44,18 +44,18 @@ def dense(
             lse[rows] = found
 
 
-def _dense_chunk(queries: Queries, k: Tensor, v: Tensor, begin: int, end: int, out: Tensor, lse: Tensor) -> None:
-    """Attention of queries that lie in one chunk. k, v: [Hkv, n, D]."""
+def _dense_chunk(queries: RotatedQueries, k: Tensor, v: Tensor, begin: int, end: int, out: Tensor, lse: Tensor) -> None:
+    """Attention of the queries from `begin` to `end`, which lie in one chunk. k, v: [Hkv, n, D]."""
     shape = (k.shape[0], queries.group, end - begin, k.shape[2])
-    alone = end - begin == 1  # a decode step: it sees itself, so nothing is to be masked
+    alone = end - begin == 1  # a decode step: the query sees itself, so nothing must be masked
     parts = []
     for region, first, stop in queries.regions(begin, end if alone else begin):
-        packed = queries.turned(queries.rows(begin, end), region).flatten(1, 2)[:, None]  # [Hkv, 1, G · T, D]
+        packed = queries.rotated(queries.rows(begin, end), region).flatten(1, 2)[:, None]  # [Hkv, 1, G · T, D]
         parts.append(flash(packed, k[:, None, first:stop], v[:, None, first:stop], queries.spec))
     if not alone:
-        # Stride 0 over the group: one K/V head seen by several query heads, not copied.
+        # Stride 0 over the group: several query heads see one K/V head, which is not copied.
         keys, values = (x[:, None, begin:end].expand(shape) for x in (k, v))
-        parts.append(flash(queries.turned(queries.rows(begin, end), INTRA), keys, values, queries.spec, causal=True))
+        parts.append(flash(queries.rotated(queries.rows(begin, end), INTRA), keys, values, queries.spec, causal=True))
     merged, total = merge([(part.reshape(shape), weight.reshape(shape[:3])) for part, weight in parts])
     rows = queries.rows(begin, end)
     out[rows].unflatten(1, shape[:2]).copy_(merged.permute(2, 0, 1, 3))

@@ -1,1 +1,1 @@
-"""The same attention on a GPU, in Triton. Only the modules in here import triton."""
+"""The kernels for GPUs, in Triton. Only the modules in here import triton."""

@@ -1,4 +1,4 @@
-"""What the attention kernels share: where keys lie, how queries turn, and one step of the online softmax.
+"""Building blocks of the attention kernels: addressing keys, rotating queries, and one step of the online softmax.
 
 Names: BM rows of queries and BN keys make a tile; a row of a query tile is one query of one head. D is the head_dim.
 """
@@ -15,45 +15,44 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from ..dca import DCASpec
 from ..errors import KernelError
-from ..paged import PagedKV
+from ..paged_kv import PagedKV
 
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
-"""Whether the kernels run in Triton's interpreter, where small tiles are quick, and nothing else counts."""
+"""Whether the kernels run in Triton's interpreter, where tiles are small so that tests are fast."""
 NO_LOGIT = tl.constexpr(-1e30)
-"""The maximum of no logits. Finite, so that a row that has seen no key yet makes no NaN of inf - inf."""
+"""The maximum of no logits. Finite: inf - inf would be NaN in a row that has seen no key yet."""
 LOG2_E = tl.constexpr(1.4426950408889634)
 LN_2 = tl.constexpr(0.6931471805599453)
 
 
 @dataclass(frozen=True)
 class Tiles:
-    """How a kernel is cut. Choose by measuring."""
+    """The tile sizes of a kernel. Choose them by measuring."""
 
     queries: int
     keys: int
     warps: int
     buffers: int
-    """Tiles of K and V that are on their way or in use at a time; 1 is no pipeline."""
+    """Tiles of K and V being loaded or in use at a time; 1 is no software pipeline."""
 
     def stages(self, lookups: int) -> int:
-        """num_stages of a loop in which so many loads, each of which needs the one before, find out where a tile lies.
+        """num_stages of a loop in which so many dependent loads come before that of a tile, for its address.
 
-        Triton gives each of them as many stages as the tile itself gets.
+        Triton gives each of them as many stages as the tile itself.
         """
         return (self.buffers - 1) * (lookups + 1) + 1
 
 
 @triton.jit
 def locate(table, start, limit, PAGE: tl.constexpr, BN: tl.constexpr):
-    """Where keys start ... start + BN - 1 lie: (page, place in it, further places). `start` is a multiple of BN.
+    """Locate the keys start ... start + BN - 1: (page, offset in it, further offsets). `start` is a multiple of BN.
 
-    When pages hold whole tiles that takes one look-up, and the rows of a tile are evenly spaced; otherwise each key
-    looks up its own page. PAGE = 0 is a cache of one page per sequence, however long: no page size to compile for.
+    If pages hold whole tiles that takes one lookup, and the rows of a tile are evenly spaced; otherwise each key looks
+    up its own page. PAGE = 0 is a cache of one page per sequence of any length: no page size to compile for.
 
     Args:
-        limit: no page of a key from here on is looked up.
+        limit: keys from here on are not looked up.
     """
     further = tl.arange(0, BN)
     if PAGE == 0:
@@ -98,9 +97,9 @@ def load_values(v, rows, D: tl.constexpr, dtype: tl.constexpr, there=None):
 
 @triton.jit
 def positions_for(query, chunk, span, furthest, Q_ROTATED: tl.constexpr, CONTINUOUS: tl.constexpr):
-    """By how many positions queries [BM] turn to look at the keys of a chunk: `DCASpec.query_positions` for every row.
+    """The positions by which queries [BM] are rotated for the keys of a chunk: `DCASpec.query_positions` for each row.
 
-    A row whose own chunk comes before `chunk` sees none of its keys; it gets some row of the tables.
+    A row whose own chunk comes before `chunk` sees none of its keys; its position is any row of the tables.
     """
     apart = query // span - chunk
     own = query % span
@@ -112,19 +111,19 @@ def positions_for(query, chunk, span, furthest, Q_ROTATED: tl.constexpr, CONTINU
         inter = own * 0 + furthest
     position = tl.where(apart == 0, own, tl.where(apart == 1, successive, inter))
     if Q_ROTATED:
-        # By as much as is missing. In the query's own chunk that is 0, row 0 of the tables: q as it is, exactly.
+        # Only the difference. In the query's own chunk that is 0, row 0 of the tables: q stays exactly as it is.
         position -= own
     return position
 
 
 @triton.jit
-def turned(
+def rotate_queries(
     q, rows, query, chunk, span, furthest, cos, sin, D: tl.constexpr, Q_ROTATED: tl.constexpr, CONTINUOUS: tl.constexpr
 ):
-    """The queries [BM, D] at the offsets `rows` [BM], turned to look at the keys of a chunk.
+    """The queries [BM, D] at the offsets `rows` [BM], rotated for the keys of a chunk.
 
-    Dimension d turns with d + D / 2. Each is loaded beside its partner, since registers cannot be concatenated cheaply;
-    it happens once a segment.
+    Dimension d is rotated with d + D / 2. Both are loaded for each, since registers cannot be concatenated cheaply; it
+    happens once for each segment.
     """
     HALF: tl.constexpr = D // 2
     dim = tl.arange(0, D)
@@ -140,7 +139,7 @@ def turned(
 
 @triton.jit
 def scales_of(query, scale, window, prompt, TEMPERATURE: tl.constexpr):
-    """What logits of queries [BM] are multiplied by, times log2(e): the softmax is computed with powers of 2."""
+    """The scale of the logits of queries [BM], times log2(e): the softmax is computed with powers of 2."""
     base = scale * LOG2_E
     if TEMPERATURE == "none":
         return tl.zeros_like(query).to(tl.float32) + base
@@ -154,10 +153,10 @@ def scales_of(query, scale, window, prompt, TEMPERATURE: tl.constexpr):
 
 @triton.jit
 def attend(queries, scale, keys, values, best, total, acc, seen=None):
-    """One step of the online softmax: keys of which rows see those that `seen` [BM, BN] says, or all.
+    """One step of the online softmax. Rows see the keys that are true in `seen` [BM, BN], or all.
 
     Args:
-        best, total: [BM], the greatest logit so far and the sum of the weights relative to it.
+        best, total: [BM], the largest logit so far and the sum of the weights relative to it.
         acc: [BM, D] float32, the sum of weighted values.
     """
     logits = tl.dot(queries, keys, input_precision="ieee")  # [BM, BN]
@@ -173,45 +172,35 @@ def attend(queries, scale, keys, values, best, total, acc, seen=None):
 
 @triton.jit
 def log_sum_of(best, total):
-    """The natural log-sum-exp [BM]; -inf of rows that saw nothing."""
+    """The natural log-sum-exp [BM]; -inf for rows that saw no key."""
     empty = total == 0
     return tl.where(empty, float("-inf"), (best + tl.log2(tl.where(empty, 1.0, total))) * LN_2)
 
 
-def check(q: Tensor, kv: PagedKV, spec: DCASpec, out: Tensor | None = None) -> None:
-    """What the kernels take for granted.
+def check_supported(q: Tensor, kv: PagedKV, out: Tensor | None = None) -> None:
+    """Check what `ops` does not, since only these kernels require it.
 
     Raises:
-        KernelError: shapes, types or strides that they cannot compute with.
+        KernelError: a head_dim, a type of cache or strides of `out` that they do not support.
     """
-    heads, dim, kv_heads = q.shape[1], q.shape[2], kv.k.shape[2]
-    if dim != spec.head_dim or dim != kv.k.shape[3] or dim != kv.v.shape[3]:
+    if q.shape[2] not in (32, 64, 128):
+        raise KernelError(f"head_dim is {q.shape[2]}; the Triton kernels take 32, 64 and 128")
+    if kv.k.dtype not in (q.dtype, torch.float8_e4m3fn):
         raise KernelError(
-            f"head_dim is {spec.head_dim}, that of q {dim}, of K {kv.k.shape[3]} and of V {kv.v.shape[3]}"
+            f"q is {q.dtype} and the caches {kv.k.dtype}; for the Triton kernels the caches are of q's type, or "
+            "float8_e4m3fn"
         )
-    if dim not in (32, 64, 128):
-        raise KernelError(f"head_dim is {dim}; the Triton kernels take 32, 64 and 128")
-    if heads % kv_heads:
-        raise KernelError(f"{heads} query heads cannot share {kv_heads} KV heads")
-    if kv.k.shape[:3] != kv.v.shape[:3]:
-        raise KernelError(f"K is {tuple(kv.k.shape)} and V {tuple(kv.v.shape)}")
-    if kv.k.dtype != kv.v.dtype or kv.k.dtype not in (q.dtype, torch.float8_e4m3fn):
-        raise KernelError(f"q is {q.dtype}, K {kv.k.dtype} and V {kv.v.dtype}; K and V are as q, or float8_e4m3fn")
-    if q.stride(-1) != 1 or kv.k.stride(-1) != 1 or kv.v.stride(-1) != 1:
-        raise KernelError("the last dimension of q, K and V is contiguous")
-    if out is not None and (out.shape != q.shape or out.stride(-1) != 1):
-        raise KernelError(
-            f"out is {tuple(out.shape)} and q {tuple(q.shape)}; they are alike, the last dimension contiguous"
-        )
+    if out is not None and out.stride(-1) != 1:
+        raise KernelError("the last dimension of out is not contiguous")
 
 
-def roomy(device: torch.device) -> bool:
-    """Whether a GPU has the 227 KB of shared memory a processor that Hopper and the large Blackwells have."""
+def has_large_shared_memory(device: torch.device) -> bool:
+    """Whether a GPU has 227 KB of shared memory for each multiprocessor, as Hopper and the large Blackwells have."""
     return device.type != "cuda" or torch.cuda.get_device_capability(device)[0] in (9, 10)
 
 
 def page_of(kv: PagedKV, block_table: Tensor) -> int:
-    """PAGE of `locate`."""
+    """PAGE of `locate`: 0 where each sequence has a single page."""
     if block_table.stride(-1) != 1:
-        raise KernelError("the last dimension of block_table is contiguous")
+        raise KernelError("the last dimension of block_table is not contiguous")
     return 0 if block_table.shape[-1] == 1 else kv.page_size

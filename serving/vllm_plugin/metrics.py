@@ -1,9 +1,8 @@
-"""Counters of ours on the server's /metrics: how prompts were read, and what sparse attention left out.
+"""longread's counters on the server's /metrics: how prompts were read, and the recall of sparse attention.
 
-Attention runs in the processes of the workers; another answers /metrics. So each worker keeps its numbers in a file
-that is mapped into its memory, in a folder that the first process names in its environment and its children inherit,
-and the first process adds the files up when it is asked. A server that runs no model of ours makes no folder, and shows
-nothing.
+Attention runs in worker processes; another process answers /metrics. So each worker keeps its numbers in a
+memory-mapped file, in a folder that the first process names in its environment and its children inherit, and the first
+process adds the files up on request. A server without a model for longread makes no folder, and shows no counters.
 """
 
 import atexit
@@ -21,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .names import LOGGER, METRICS_FOLDER
+from .constants import LOGGER, METRICS_FOLDER
 
 if TYPE_CHECKING:
     from prometheus_client import Metric
@@ -37,40 +36,40 @@ class Counters:
     """The numbers of one worker.
 
     Args:
-        path: of a new file; None keeps them to itself.
+        path: a new file to keep them in; None keeps them in memory.
     """
 
     def __init__(self, path: Path | None):
         self._numbers = np.zeros(_NUMBERS)
         if path is not None:
-            path.write_bytes(self._numbers.tobytes())  # now, since a full disk met in a map kills the process
+            path.write_bytes(self._numbers.tobytes())  # now: a full disk would kill the process on writing to the map
             self._numbers = np.memmap(path, dtype=np.float64, mode="r+")
 
     def chunk(self, tokens: int, *, sparse: bool) -> None:
-        """So many tokens of a prompt were read in one step."""
+        """Count a chunk: tokens of one prompt that were read in one step."""
         self._numbers[_SPARSE if sparse else _DENSE] += tokens
         self._numbers[_BUCKETS + bisect_left(CHUNKS, tokens)] += 1
 
-    def observed(self, recall: float, keys: float) -> None:
-        """What a layer's sparse attention kept of the probability, and of the keys."""
-        self._numbers[[_RECALL, _KEYS, _OBSERVED]] += recall, keys, 1
+    def observe(self, recall: float, density: float) -> None:
+        """Record the recall of a layer's sparse attention, and the fraction of keys that it computed."""
+        self._numbers[[_RECALL, _KEYS, _OBSERVED]] += recall, density, 1
 
 
 @cache
 def counters() -> Counters:
-    """Those of this process, in the folder that the server looks into."""
-    show()  # where nobody has, which is a worker on another machine: the folder is then looked into by no one
+    """The counters of this process, in the folder that the server reads."""
+    show()  # in a worker on another machine, where no parent has named a folder, and nobody will read this one
     folder = Path(os.environ[METRICS_FOLDER])
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return Counters(folder / f"{os.getpid()}-{secrets.token_hex(4)}")
     except OSError as error:
-        _log.warning("longread: /metrics will not have our counters: %s: %s", folder, error.strerror)
+        _log.warning("longread: /metrics will not have the counters of longread: %s: %s", folder, error.strerror)
         return Counters(None)
 
 
 class Collector:
-    """The sum over the workers, for prometheus_client."""
+    """The sum of the workers' counters, for prometheus_client."""
 
     def __init__(self, folder: Path):
         self._folder = folder
@@ -113,7 +112,7 @@ class Collector:
 
 
 def show() -> None:
-    """Put our counters on /metrics, if this is the process that answers it: the first that comes here."""
+    """Add the counters to /metrics in the process that answers it, which is the first one to call this."""
     if METRICS_FOLDER in os.environ:
         return
     from prometheus_client import REGISTRY
@@ -128,5 +127,5 @@ def _name() -> str:
 
 
 def _remove(folder: str, owner: int) -> None:
-    if os.getpid() == owner:  # a fork has our atexit, too
+    if os.getpid() == owner:  # a fork inherits the atexit handler
         shutil.rmtree(folder, ignore_errors=True)

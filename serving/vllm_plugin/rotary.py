@@ -1,6 +1,6 @@
-"""No rotation where vLLM has one: `kernels` rotates K when it is written, and Q for each region that it looks at.
+"""Replacement of vLLM's rotary embedding: `kernels` rotates K when it is written, and Q for each region of keys.
 
-vLLM's own DualChunkRotaryEmbedding makes five copies of Q, whose tables lie on CUDA whatever the platform.
+vLLM's own DualChunkRotaryEmbedding makes five copies of Q, and allocates its tables on CUDA on any platform.
 """
 
 from typing import Any
@@ -12,7 +12,7 @@ from vllm.model_executor.layers.rotary_embedding.dual_chunk_rope import DualChun
 
 @CustomOp.register_oot(name="DualChunkRotaryEmbedding")
 class Unrotated(DualChunkRotaryEmbedding):
-    """Hands Q and K on as they are. `DCASpec`, from the model's config, says how they are to be rotated."""
+    """Passes Q and K on unchanged. `DCASpec`, from the model's config, defines their rotation."""
 
     def __init__(
         self,
@@ -24,7 +24,7 @@ class Unrotated(DualChunkRotaryEmbedding):
         dtype: object,
         **_: Any,
     ) -> None:
-        # Not the parent's, which makes the tables.
+        # Not the constructor of the parent, which allocates the tables.
         CustomOp.__init__(self)
         if rotary_dim != head_size or not is_neox_style:
             raise ValueError(

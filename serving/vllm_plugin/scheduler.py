@@ -1,8 +1,8 @@
-"""vLLM's scheduler with chunks of equal time: it sets how many tokens a step reads, and leaves all else to vLLM.
+"""Schedulers for vLLM with chunks of equal time: they set the tokens of each step, and leave all else to vLLM.
 
-vLLM sends the next chunk of a prompt into the pipeline before the one before it has come out. How many tokens a step
-may have, it reads from `max_num_scheduled_tokens` when it begins to schedule; how many one request may have of them,
-from `long_prefill_token_threshold`, so that what decodes need is left to them wherever they stand in line.
+vLLM sends the next chunk of a prompt into the pipeline before the previous one has left it. It reads the most tokens of
+a step from `max_num_scheduled_tokens`, and the most of one request from `long_prefill_token_threshold`, whenever it
+schedules. Setting both leaves the tokens of decodes to them at any place in the queue.
 """
 
 import time
@@ -17,30 +17,31 @@ from vllm.v1.core.sched.async_scheduler import AsyncScheduler
 from vllm.v1.core.sched.scheduler import Scheduler
 from vllm.v1.request import RequestStatus
 
-from ..chunking import Pacer, Policy
-from ..errors import LongreadError
-from ..step_costs import find
-from .engine import engine_of, limits_of
-from .names import LOGGER
+from longread.errors import LongreadError
+
+from ..pipeline.chunker import Pacer, Policy
+from ..pipeline.step_costs import find
+from .constants import LOGGER
+from .engine_key import engine_of, limits_of
 
 logger = init_logger(LOGGER)
 _AT_ONCE = 0.05
-"""Seconds after the last event in the engine within which a step is scheduled when the pipeline does not run dry."""
+"""Seconds from the last event in the engine within which a step is scheduled if the pipeline does not run dry."""
 
 
 @dataclass
 class _Step:
-    """One that is under way."""
+    """A step in flight."""
 
     output: Any
     read: tuple[int, int, int] | None
     """(prefix, chunk, decodes); None if it read no prompt, or several."""
     full: bool
-    """Whether every stage had a step, and none had to wait for it to be scheduled."""
+    """Whether every stage had a step, and none had to wait for the scheduler."""
 
 
 class EqualTime:
-    """To be mixed into a scheduler of vLLM's."""
+    """A mixin for vLLM's schedulers."""
 
     chunks: Policy | None
     """None leaves the steps to vLLM."""
@@ -52,7 +53,7 @@ class EqualTime:
         self._stages: int = scheduler.parallel_config.pipeline_parallel_size
         self._steps: deque[_Step] = deque()
         self._last = self._previous = 0.0
-        self.chunks = _pacer(scheduler.vllm_config, self._most)
+        self.chunks = _find_pacer(scheduler.vllm_config, self._most)
 
     def schedule(self, throttle_prefills: bool = False) -> Any:
         scheduler: Any = self
@@ -60,7 +61,7 @@ class EqualTime:
             return super().schedule(throttle_prefills)  # type: ignore[misc]
         config = scheduler.scheduler_config
         before = config.long_prefill_token_threshold
-        size, decodes = self._turn(scheduler)
+        size, decodes = self._next_tokens(scheduler)
         if size:
             scheduler.max_num_scheduled_tokens = min(size + decodes, self._most)
             config.long_prefill_token_threshold = min(size, before or size)
@@ -80,11 +81,11 @@ class EqualTime:
     def update_from_output(self, scheduler_output: Any, model_runner_output: Any) -> Any:
         now = time.perf_counter()
         if self.chunks is not None:
-            self._came_out(scheduler_output, now, self.chunks)
+            self._record(scheduler_output, now, self.chunks)
         return super().update_from_output(scheduler_output, model_runner_output)  # type: ignore[misc]
 
-    def _turn(self, scheduler: Any) -> tuple[int, int]:
-        """(tokens of prompts, tokens of decodes) of the step to come. Without prompts vLLM needs no telling."""
+    def _next_tokens(self, scheduler: Any) -> tuple[int, int]:
+        """(tokens of prompts, tokens of decodes) of the next step. Without prompts nothing needs to be set."""
         assert self.chunks is not None
         decodes, shared, prompts = 0, False, []
         for request in scheduler.running:
@@ -109,14 +110,14 @@ class EqualTime:
         head, prefix, remaining = prompts[0]
         size = self.chunks.next(head.request_id, prefix, remaining, decodes, shared=shared)
         if size == remaining and rest:
-            # The next in line share its last step: as if they went on with it, which costs no less.
+            # The next requests share its last step: as if they continued it, which costs no less.
             more = remaining + min(rest, self._most)
             size = max(size, self.chunks.next(None, prefix, more, decodes, shared=shared))
             self.chunks.forget(None)
         return size, decodes
 
     def _read(self, output: Any) -> tuple[int, int, int] | None:
-        """Of a step that reads one prompt at most: (prefix, chunk, decodes)."""
+        """(prefix, chunk, decodes) of a step that reads at most one prompt; None for others."""
         requests: Any = self
         read, others = [], 0
         for name, tokens in output.num_scheduled_tokens.items():
@@ -129,8 +130,8 @@ class EqualTime:
         prefix, chunk = read[0] if read else (0, 0)
         return (prefix, chunk, others) if len(read) < 2 else None
 
-    def _came_out(self, output: Any, now: float, chunks: Policy) -> None:
-        """Tell of each step, with the time since the one before: in a full pipeline, what the slowest stage takes."""
+    def _record(self, output: Any, now: float, chunks: Policy) -> None:
+        """Report each step and the time since the previous one: in a full pipeline, its time in the slowest stage."""
         while self._steps:
             step = self._steps.popleft()
             if step.output is output:
@@ -139,35 +140,35 @@ class EqualTime:
                     seconds = now - self._previous if step.full and self._previous else None
                     chunks.observe(prefix, chunk, seconds, decodes)
                 break
-        # The next one was under way behind this, or its time is not to be had from this.
+        # Only a step that was in flight behind this one can be timed from here.
         self._previous = now if self._steps and output.total_num_scheduled_tokens else 0.0
         self._last = now
 
 
 class EqualTimeScheduler(EqualTime, Scheduler):
-    """Where the engine waits for a step before it schedules the one after the pipeline's last."""
+    """For an engine that waits for a step's results before it schedules beyond one step for each stage."""
 
 
 class AsyncEqualTimeScheduler(EqualTime, AsyncScheduler):
-    """Where it schedules ahead."""
+    """For an engine that schedules one step ahead."""
 
 
 def _ready(scheduler: Any) -> Iterator[Any]:
-    """The requests that wait and can be taken, in vLLM's order."""
+    """The waiting requests that can be scheduled, in vLLM's order."""
     for request in chain(scheduler.kv_holding_waiting, scheduler.waiting):
         if request.status in (RequestStatus.WAITING, RequestStatus.PREEMPTED):
             yield request
 
 
-def _pacer(config: Any, most: int) -> Pacer | None:
-    """Of the engine's measured costs; None, with a line in the log that says why, if there are none to go by."""
+def _find_pacer(config: Any, most: int) -> Pacer | None:
+    """A pacer with the measured costs of the engine; None if there are none, with the reason in the log."""
     try:
         engine, limits = engine_of(config), limits_of(config, most)
         found = find(engine)
         pacer = Pacer(found.of(engine.layers), limits)
     except (LongreadError, ValueError) as error:
         logger.warning(
-            "longread: chunks of one size, up to %d tokens: %s. `agent calibrate MODEL --chunking` measures them",
+            "longread: chunks of one size, up to %d tokens: %s. `agent calibrate chunking MODEL` measures the costs",
             most,
             str(error).rstrip("."),
         )

@@ -1,36 +1,37 @@
-"""What runs for one model: from its config, and from what the user asked for."""
+"""Settings of the plug-in, and the attention settings that follow from them and a model's config."""
 
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ...kernels import Budgets, DCASpec, KernelError
-from .names import SETTINGS
+from longread.kernels import Budgets, DCASpec, KernelError
+
+from .constants import SETTINGS
 
 
-class Asked(BaseModel):
-    """The settings that `vllm serve --additional-config '{"longread": {...}}'` takes."""
+class PluginSettings(BaseModel):
+    """The settings in `vllm serve --additional-config '{"longread": {...}}'`."""
 
     model_config = ConfigDict(extra="forbid")
 
     sparse: bool | None = None
-    """Sparse prefill. By default as the checkpoint says: with `sparse_attention_config.json` beside its weights."""
+    """Sparse prefill. By default on if the checkpoint has a `sparse_attention_config.json` beside its weights."""
     sparse_threshold: int | None = Field(default=None, ge=0)
     """Prompts up to this long are dense."""
     temperature: Literal["query", "none"] | None = None
-    """Of attention beyond the trained window. By default "query" for a model whose config names that window."""
+    """The attention temperature beyond the trained window. By default "query" if the config names that window."""
     chunking: Literal["equal-time", "fixed"] = "equal-time"
-    """With pipeline stages: chunks of a long prompt that take the same time, or of max_num_batched_tokens each."""
+    """With pipeline stages: chunks of a long prompt that take equal time, or of max_num_batched_tokens each."""
     decode_latency: float | None = Field(default=1.0, gt=0)
-    """Seconds that an answer's next token may be held up by a prompt that is read meanwhile. None: without limit."""
+    """Seconds that the next token of a response may wait for a prompt that is read meanwhile. None: no limit."""
 
     @classmethod
     def of(cls, additional: Any) -> Self:
-        """From vLLM's `additional_config`.
+        """Read vLLM's `additional_config`.
 
         Raises:
-            ValueError: with what is wrong.
+            ValueError: a setting that does not exist, or with a wrong value.
         """
         try:
             return cls.model_validate(additional.get(SETTINGS, {}) if isinstance(additional, dict) else {})
@@ -42,12 +43,8 @@ class Asked(BaseModel):
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What the attention of a model computes.
-
-    Raises:
-        ValueError: when made, with what does not fit.
-    """
+class AttentionSettings:
+    """What the attention of a model computes."""
 
     spec: DCASpec
     budgets: Budgets | None
@@ -55,20 +52,23 @@ class Settings:
 
     @classmethod
     def of(cls, config: Any, additional: Any, device: str) -> Self:
-        """From a config, into which vLLM has put the checkpoint's budgets, and from vLLM's `additional_config`.
+        """Combine a config, which includes the checkpoint's budgets by now, and vLLM's `additional_config`.
 
         Args:
             device: "cpu" or "cuda".
+
+        Raises:
+            ValueError: the plug-in's settings, the config or the budgets are invalid.
         """
-        asked = Asked.of(additional)
+        settings = PluginSettings.of(additional)
         dual_chunk = dict(config.dual_chunk_attention_config)
-        if asked.sparse is not None:
-            dual_chunk["sparse_attention_enabled"] = asked.sparse
-        if asked.sparse_threshold is not None:
-            dual_chunk["sparse_attention_threshold"] = asked.sparse_threshold
+        if settings.sparse is not None:
+            dual_chunk["sparse_attention_enabled"] = settings.sparse
+        if settings.sparse_threshold is not None:
+            dual_chunk["sparse_attention_threshold"] = settings.sparse_threshold
         try:
             return cls(
-                DCASpec.from_config(config, temperature=asked.temperature),
+                DCASpec.from_config(config, temperature=settings.temperature),
                 Budgets.from_config(
                     dual_chunk,
                     None,
@@ -82,16 +82,16 @@ class Settings:
 
     @classmethod
     def of_engine(cls, config: Any) -> Self:
-        """Of the model that a vLLM with this VllmConfig builds or runs."""
+        """The settings of the model that a vLLM with this VllmConfig runs."""
         return cls.of(config.model_config.hf_text_config, config.additional_config, config.device_config.device_type)
 
     def of_rank(self, rank: int, heads: int) -> Self:
-        """What one tensor-parallel rank of so many query heads computes."""
+        """The settings of one tensor-parallel rank with so many query heads."""
         first = rank * heads
         return replace(self, budgets=self.budgets and self.budgets.of_heads(slice(first, first + heads)))
 
     def describe(self, tokens: int) -> str:
-        """One line for the log. `tokens`: the most of a chunk."""
+        """One line for the log. `tokens` is the largest size of a chunk."""
         spec = self.spec
         sparse = "dense prefill"
         if self.budgets is not None:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from real_files import extract
-from scripted_server import ScriptedServer
+from tests.support.real_files import extract
+from tests.support.scripted_server import ScriptedServer
 
 # Of the terminal or service that the tests are run from: rich and typer look at these when they are imported.
 for _name in ("FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "TERMINAL_WIDTH", "GITHUB_ACTIONS"):

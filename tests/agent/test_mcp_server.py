@@ -19,17 +19,17 @@ import mcp
 import pytest
 from mcp import types
 
-from corpora import corpus, document
-from longread.agent.corpus import Corpus, OutlineEntry
-from longread.agent.errors import ConfigError
-from longread.agent.mcp_server import instructions, read, serve, serve_http, server
-from scripted_server import PATIENCE
+from longread.agent.corpus import Corpus
+from longread.agent.mcp_server import instructions, make_server, resource_text, serve, serve_http
+from longread.documents import OutlineEntry
+from longread.errors import ConfigError
+from tests.support.corpora import corpus, document
+from tests.support.waiting import PATIENCE
 
 SCRIPT = """
 import os, sys, threading
-from corpora import corpus, document
+from tests.support.corpora import corpus, document
 from longread.agent.mcp_server import serve, serve_http
-from longread.agent.tool_choice import clean
 from longread.tools import document_tools
 from qwen_agent.tools import BaseTool
 
@@ -55,7 +55,7 @@ class Slow(BaseTool):
 book = document("book", "The first page.", "A profit of 57,344 euros. <|im_end|>", title="A book")
 buecher = document("bücher", "Seite eins.")
 everything = corpus(book, buecher)
-tools = [*document_tools(everything, clean=clean), Careless(), Slow()]
+tools = [*document_tools(everything), Careless(), Slow()]
 
 def end_with_the_test():
     sys.stdin.read()
@@ -211,15 +211,15 @@ def test_a_long_list_of_resources_comes_in_pages() -> None:
             if (cursor := page.next_cursor) is None:
                 return found
 
-    assert called(server(many, []), question) == ["longread://long/outline"] + [
+    assert called(make_server(many, []), question) == ["longread://long/outline"] + [
         f"longread://long/{n}" for n in range(1, 1201)
     ]
 
     async def wrong(client: mcp.Client) -> None:
-        with pytest.raises(mcp.MCPError, match="'x' is no cursor"):
+        with pytest.raises(mcp.MCPError, match="'x' is not a cursor"):
             await client.list_resources(cursor="x")
 
-    called(server(many, []), wrong)
+    called(make_server(many, []), wrong)
 
 
 def test_a_cancelled_call_cancels_the_tool() -> None:
@@ -249,7 +249,7 @@ def test_a_cancelled_call_cancels_the_tool() -> None:
             await calling
         assert await asyncio.to_thread(tool.cancelled.wait, PATIENCE)
 
-    called(server(corpus(BOOK), [tool]), question)
+    called(make_server(corpus(BOOK), [tool]), question)
 
 
 def test_resources_by_address() -> None:
@@ -257,13 +257,13 @@ def test_resources_by_address() -> None:
         update={"outline": (OutlineEntry(level=1, title="One", page=1), OutlineEntry(level=2, title="Two", page=2))}
     )
     both = Corpus(documents=(outlined, document("другой", "y", title="<|im_start|>")))
-    assert read(both, "longread://book/outline") == "book: A book, 2 pages\nOne [book:1]\n  Two [book:2]"
-    assert read(both, "LONGREAD://BOOK/1") == "[book:1]\nThe first page."
-    assert read(both, "longread://%D0%94ругой/1") == "[другой:1]\ny"
-    assert read(both, "longread://другой/outline") == "другой: ‹|im_start|>, 1 page\nIt has no outline."
+    assert resource_text(both, "longread://book/outline") == "book: A book, 2 pages\nOne [book:1]\n  Two [book:2]"
+    assert resource_text(both, "LONGREAD://BOOK/1") == "[book:1]\nThe first page."
+    assert resource_text(both, "longread://%D0%94ругой/1") == "[другой:1]\ny"
+    assert resource_text(both, "longread://другой/outline") == "другой: ‹|im_start|>, 1 page\nIt has no outline."
     for uri in ("file:///etc/passwd", "longread://", "longread://other/1", "longread://book", "longread://book/01", ""):
         with pytest.raises(KeyError):
-            read(both, uri)
+            resource_text(both, uri)
 
 
 def test_the_instructions_name_fifty_documents_and_count_the_rest() -> None:
@@ -329,5 +329,5 @@ def test_http_is_for_this_machine_only_and_for_a_free_port() -> None:
         serve_http(corpus(BOOK), [], host="0.0.0.0")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(ConfigError, match=rf"127\.0\.0\.1:{port} cannot be served at: {os.strerror(EADDRINUSE)}"):
+        with pytest.raises(ConfigError, match=rf"127\.0\.0\.1:{port} cannot be used: {os.strerror(EADDRINUSE)}"):
             serve_http(corpus(BOOK), [], port=port)

@@ -11,19 +11,17 @@ from qwen_agent.agents.user_agent import PENDING_USER_INPUT, UserAgent
 from qwen_agent.llm.schema import Message
 from qwen_agent.tools.base import TOOL_REGISTRY, BaseTool, register_tool
 
-from corpora import corpus, document
-from endpoints import Endpoint
-from longread.agent import LongReader
-from longread.agent.errors import ConfigError
-from longread.agent.tool_choice import clean
-from longread.serving.errors import PromptTooLong
+from longread import LongReader
+from longread.errors import ConfigError, PromptTooLong
 from longread.tools import document_tools
-from scripted_server import Reply, ScriptedServer
+from tests.support.corpora import corpus, document
+from tests.support.endpoints import Endpoint
+from tests.support.scripted_server import Reply, ScriptedServer
 
 pytestmark = pytest.mark.usefixtures("elsewhere")
 
 BOOK = corpus(document("book", "One token of the 7B model takes 57,344 bytes of K/V cache.", "Prefill reads."))
-HERE = Path(__file__).parents[1]
+EVERYTHING = Path(__file__).parents[1] / "support" / "mcp_everything.py"
 
 
 @pytest.fixture
@@ -126,7 +124,7 @@ def test_question_answering_about_a_file_in_a_message(scripted_server: ScriptedS
 def test_what_is_not_taken(endpoint: Endpoint):
     with pytest.raises(ConfigError, match="takes no `knowledge`"):
         LongReader(BOOK, endpoint()).run_nonstream([{"role": "user", "content": "?"}], knowledge="The moon is cheese.")
-    with pytest.raises(PromptTooLong, match="question and conversation, without any document: ask"):
+    with pytest.raises(PromptTooLong, match="3,008 of them are instructions, question and conversation"):
         LongReader(llm=endpoint(), window=1000).run_nonstream([{"role": "user", "content": "这是干扰内容" * 1000}])
     with pytest.raises(TypeError, match="rag_cfg"):
         LongReader(BOOK, endpoint(), rag_cfg={"max_ref_token": 4000})  # type: ignore[call-arg]
@@ -137,7 +135,7 @@ def test_what_is_not_taken(endpoint: Endpoint):
 def test_mcp_servers_in_a_function_list(scripted_server: ScriptedServer, endpoint: Endpoint):
     """Qwen-Agent's own client needs mcp below 2."""
     scripted_server.script(Reply.calls(("time-echo", {"text": "noon"})), Reply.text("Noon."))
-    server = {"command": sys.executable, "args": [str(HERE / "mcp_everything.py")]}
+    server = {"command": sys.executable, "args": [str(EVERYTHING)]}
     bot = LongReader(llm=endpoint(), function_list=[{"mcpServers": {"time": server}}])
     last = bot.run_nonstream([{"role": "user", "content": "What time is it?"}])
     assert [message["role"] for message in last] == ["assistant", "function", "assistant"]
@@ -198,7 +196,7 @@ def test_a_model_of_qwen_agents(scripted_server: ScriptedServer):
     scripted_server.script(Reply.text(written, usage=None), Reply.text('"Prefill reads" [book:2].', usage=None))
     llm = {"model_type": "oai", "model": "scripted", "model_server": scripted_server.url, "api_key": "none"}
     long = corpus(document("book", BOOK.documents[0].pages[0].text, "Prefill reads.", *["word " * 4000] * 20))
-    bot = LongReader(long, llm, function_list=document_tools(long, clean=clean))
+    bot = LongReader(long, llm, function_list=document_tools(long))
     answer = bot.ask("What reads?")
     [call] = answer.tool_calls
     assert call.name == "search"

@@ -11,12 +11,12 @@ from qwen_agent.agents import GroupChat
 from qwen_agent.llm.base import BaseChatModel
 from qwen_agent.llm.schema import ASSISTANT, Message
 
-from corpora import corpus, document
-from longread.agent import Answer, LongReader
-from longread.agent.citations import sources
-from longread.agent.prompt import SYSTEM
-from longread.serving.errors import PromptTooLong, ServerError
-from longread.serving.events import Delta, Prefill, Usage, Waiting
+from longread import Answer, LongReader
+from longread.agent.citations.lookup import sources
+from longread.agent.prompt.instructions import SYSTEM
+from longread.errors import PromptTooLong, ServerError
+from longread.events import Delta, Prefill, Usage, Waiting
+from tests.support.corpora import corpus, document
 
 BOOK = corpus(
     document(

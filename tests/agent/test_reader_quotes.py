@@ -9,14 +9,14 @@ import pymupdf
 import pytest
 from typer.testing import CliRunner, Result
 
-from corpora import corpus, document
-from endpoints import Endpoint
-from longread.agent import Answer, LongReader
-from longread.agent.cli import app
+from longread import Answer, LongReader
+from longread.agent.cli.answer_view import page_url
+from longread.agent.cli.app import app
 from longread.agent.events import CitationChecked
-from longread.agent.terminal import page_url
-from longread.serving.events import Delta
-from scripted_server import Reply, Request, ScriptedServer, chunk
+from longread.events import Delta
+from tests.support.corpora import corpus, document
+from tests.support.endpoints import Endpoint
+from tests.support.scripted_server import Reply, Request, ScriptedServer, chunk
 
 PAGE = "One token of the 7B model takes 57,344 bytes of K/V cache in sixteen bits."
 BOOK = corpus(document("book", PAGE, "Prefill is reading the whole of the prompt, once."))
@@ -61,10 +61,9 @@ def test_it_is_looked_up_while_the_answer_goes_on(scripted_server: ScriptedServe
 
 
 def test_what_is_said_before_a_tool_is_called_is_no_answer(scripted_server: ScriptedServer, endpoint: Endpoint):
-    from longread.agent.tool_choice import clean
     from longread.tools import document_tools
 
-    tools = document_tools(BOOK, clean=clean)
+    tools = document_tools(BOOK)
     scripted_server.script(Reply.calls(("search", {"query": "bytes"}), text=INVENTED), Reply.text(TRUE))
     answer = LongReader(BOOK, endpoint(), function_list=tools).ask("What?")
     assert [quote.status for quote in answer.quotes] == ["verified"]
@@ -150,8 +149,8 @@ def test_nothing_to_highlight(scripted_server: ScriptedServer, tmp_path: Path, t
 def test_pages_are_indexed_while_the_server_reads(scripted_server: ScriptedServer, endpoint: Endpoint):
     reader = LongReader(BOOK, endpoint())
     indexed = threading.Event()
-    prepare = reader._shelf.passages.prepare
-    reader._shelf.passages.prepare = lambda: (prepare(), indexed.set())[0]  # type: ignore[method-assign]
+    prepare = reader._indexed.passages.prepare
+    reader._indexed.passages.prepare = lambda: (prepare(), indexed.set())[0]  # type: ignore[method-assign]
 
     def reply(_: object) -> Reply:
         assert indexed.wait(300)

@@ -14,15 +14,16 @@ from qwen_agent.agents import FnCallAgent, GroupChat, Router
 from qwen_agent.llm.schema import ContentItem, Message
 from qwen_agent.tools import BaseTool
 
-from corpora import corpus, document
-from endpoints import Endpoint
-from longread.agent import Answer, LongReader, steps
+from longread import Answer, LongReader
+from longread.agent import loop
 from longread.agent.events import Note, ToolEnd, ToolStart
-from longread.agent.structured import InvalidAnswer
-from longread.agent.toolbox import REFUSED, Limits
-from longread.serving.errors import PromptTooLong, ServerError
-from longread.serving.events import Delta, Usage
-from scripted_server import Reply, ScriptedServer
+from longread.agent.structured_output import InvalidAnswer
+from longread.agent.tool_calls import REFUSED, LoopLimits
+from longread.errors import PromptTooLong, ServerError
+from longread.events import Delta, Usage
+from tests.support.corpora import corpus, document
+from tests.support.endpoints import Endpoint
+from tests.support.scripted_server import Reply, ScriptedServer
 
 BOOK = corpus(document("book", "One token of the 7B model takes 57,344 bytes of K/V cache.", "Prefill reads."))
 
@@ -165,7 +166,7 @@ def test_a_tool_that_takes_too_long(scripted_server: ScriptedServer, endpoint: E
 
     tool = Count(does)
     scripted_server.script(calls("fast", "slow"), Reply.text("Well."))
-    reader = LongReader(BOOK, endpoint(), function_list=[tool], limits=Limits(tool_seconds=0.5), approve=approve)
+    reader = LongReader(BOOK, endpoint(), function_list=[tool], limits=LoopLimits(tool_seconds=0.5), approve=approve)
     try:
         answer = reader.ask("Go")  # returns though the slow one never does
     finally:
@@ -186,7 +187,7 @@ def test_closing_the_stream_while_a_tool_runs(scripted_server: ScriptedServer, e
     async def cancel() -> None:
         scripted_server.script(calls("slow"), Reply.text("Too late.", pause=3600.0))
         started = asyncio.Event()
-        reader = LongReader(BOOK, endpoint(), function_list=[tool], limits=Limits(tool_seconds=1))
+        reader = LongReader(BOOK, endpoint(), function_list=[tool], limits=LoopLimits(tool_seconds=1))
         task = asyncio.create_task(
             reader.aask("Go", on_event=lambda event: started.set() if isinstance(event, ToolStart) else None)
         )
@@ -200,13 +201,13 @@ def test_closing_the_stream_while_a_tool_runs(scripted_server: ScriptedServer, e
 
 
 @pytest.mark.parametrize(
-    "limits", [Limits(steps=3), Limits(output_tokens=9, steps=50), Limits(seconds=9e5, steps=50)], ids=str
+    "limits", [LoopLimits(steps=3), LoopLimits(output_tokens=9, steps=50), LoopLimits(seconds=9e5, steps=50)], ids=str
 )
 def test_the_loop_ends(
-    scripted_server: ScriptedServer, endpoint: Endpoint, limits: Limits, monkeypatch: pytest.MonkeyPatch
+    scripted_server: ScriptedServer, endpoint: Endpoint, limits: LoopLimits, monkeypatch: pytest.MonkeyPatch
 ):
     later = 0.0
-    monkeypatch.setattr(steps, "time", SimpleNamespace(monotonic=lambda: time.monotonic() + later))
+    monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: time.monotonic() + later))
 
     def slow(word: str) -> str:
         nonlocal later
@@ -225,7 +226,7 @@ def test_the_loop_ends(
 
 def test_a_model_that_will_not_stop_calling(scripted_server: ScriptedServer, endpoint: Endpoint):
     scripted_server.default = calls("more", text="One more.")
-    events = list(LongReader(BOOK, endpoint(), function_list=[Count()], limits=Limits(steps=2)).stream("Go"))
+    events = list(LongReader(BOOK, endpoint(), function_list=[Count()], limits=LoopLimits(steps=2)).stream("Go"))
     answer = events[-1]
     assert isinstance(answer, Answer)
     assert (answer.text, answer.finish_reason, len(answer.tool_calls)) == ("One more.", "limit", 1)

@@ -1,7 +1,7 @@
-"""Does the real model still read, in each way of attending? A broken mask, a wrong region or a lost slash shows here.
+"""Does the real model still read, in each attention mode? A broken mask, a wrong region or a lost slash shows here.
 
 The chunks of DCA are cut down to 384 tokens, so that 1,536 tokens reach over all regions, and sparse attention keeps
-some columns and diagonals. Each of these was broken on purpose in kernels/cpu.py and kernels/dca.py, and is caught.
+some columns and diagonals. Each of these was broken on purpose in kernels/cpu/ and kernels/dca.py, and is detected.
 What the loss of DCA (3.591) or of sparse DCA (3.679) became: the causal mask left out (3.191), queries of the
 successive region rotated as those of the intra region (4.622), the inter region's likewise (4.376), or as the
 successive region's (3.607), the successive region's keys left out (3.703), the inter region's (3.956), the diagonals
@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from reading import Reader, load
 
-from longread.benchmarks.quality.citing import read_pages
+from benchmarks.attention.reading import Reader, load
+from longread.agent.evals.citing import read_pages
 from longread.kernels import Budgets, DCASpec
 
 PAGES = Path(__file__).parents[1] / "agent" / "quotes" / "pages.jsonl"
@@ -60,14 +60,14 @@ def found(model_cache: Path) -> dict[str, Read]:
     )
     made = {}
     for mode, spec, sparsity in (("rope", rope, None), ("dca", dca, None), ("sparse", dca, budgets)):
-        reader, losses = Reader(model, spec, sparsity, room=TOKENS + 100), []
+        reader, losses = Reader(model, spec, sparsity, capacity=TOKENS + 100), []
         for start in range(0, TOKENS, SPAN):
             hidden = reader.read(tokens[start : start + SPAN])
             losses.append(reader.losses(hidden[:-1], tokens[start + 1 : start + SPAN]))
         keys = {}
         for name, (_, key) in KEYS.items():
             question = f"\n\nWhat is the pass key of the {name}? The pass key of the {name} is"
-            keys[name] = float(reader.tells(encode(question), encode(f" {key}"))[1].mean())
+            keys[name] = float(reader.score(encode(question), encode(f" {key}"))[1].mean())
         made[mode] = Read(float(torch.cat(losses).mean()), keys)
     return made
 

@@ -1,4 +1,4 @@
-"""The GPU benchmark, end to end, at tiny shapes in Triton's interpreter; and what it makes of sections that fail."""
+"""The GPU benchmark, end to end, at tiny shapes in Triton's interpreter; and sections that fail."""
 
 import json
 import math
@@ -17,15 +17,17 @@ import pytest
 # Looked for, not imported: tests/kernels, which come later, must set up its interpreter first.
 pytestmark = pytest.mark.skipif(find_spec("triton") is None, reason="needs triton")
 
-SCRIPT = Path(__file__).parents[2] / "benchmarks" / "gpu.py"
+ROOT = Path(__file__).parents[2]
+SCRIPT = ("-m", "benchmarks.gpu.run")
 SECTIONS = ["ceilings", "errors", "dense", "sparse", "prompt", "decode", "memory", "model"]
 
 
 def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    """Without what an editable install adds to the path: longread is not installed there."""
-    environment = {**os.environ, "TRITON_INTERPRET": "1", "PYTHONPATH": sysconfig.get_path("purelib")}
+    """As where longread is not installed: -S leaves out what an editable install adds to the path."""
+    path = os.pathsep.join(["src", sysconfig.get_path("purelib")])
+    environment = {**os.environ, "TRITON_INTERPRET": "1", "PYTHONPATH": path}
     command = [sys.executable, "-S", *map(str, arguments)]
-    return subprocess.run(command, env=environment, capture_output=True, text=True)
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
 
 
 def figures(value: Any) -> Iterator[float]:
@@ -37,7 +39,7 @@ def figures(value: Any) -> Iterator[float]:
 
 
 def test_every_section_comes_out(tmp_path: Path):
-    result = run(SCRIPT, "--tiny", "--out", tmp_path / "results", "--minutes", "600")
+    result = run(*SCRIPT, "--tiny", "--out", tmp_path / "results", "--minutes", "600")
     assert result.returncode == 0, result.stdout + result.stderr
     (path,) = (tmp_path / "results").iterdir()
     assert path.name == "gpu-interpreter.json"
@@ -73,10 +75,9 @@ def test_every_section_comes_out(tmp_path: Path):
 
 
 FAILING = """
-import multiprocessing, os, sys, time
-sys.path.insert(0, sys.argv[1])
-import gpu
-from gpu_setting import Setting
+import multiprocessing, os, time
+from benchmarks.gpu import run
+from benchmarks.gpu.setting import Setting
 
 def raises(setting):
     yield {"tokens": 1}
@@ -90,13 +91,13 @@ def hangs(setting):
     yield {"tokens": 1}
     time.sleep(600)
 
-gpu.GRACE = 0
+run.GRACE = 0
 for work in raises, dies, hangs:
-    gpu.SECTIONS["ceilings"] = gpu.Section(work, 1)
+    run.SECTIONS["ceilings"] = run.Section(work, 1)
     section = {"target": "", "rows": [], "failed": []}
     setting = Setting(True, time.monotonic() + 600)
     # Forked, so that it knows of the section.
-    for _ in gpu.run("ceilings", setting, section, multiprocessing.get_context("fork")):
+    for _ in run.run("ceilings", setting, section, multiprocessing.get_context("fork")):
         if work is hangs:  # the time is over now, after its first row
             object.__setattr__(setting, "deadline", time.monotonic())
     assert section["rows"] == [{"tokens": 1}]
@@ -105,23 +106,23 @@ for work in raises, dies, hangs:
 
 
 def test_a_section_that_fails_takes_nothing_with_it():
-    result = run("-c", FAILING, SCRIPT.parent)
+    result = run("-c", FAILING)
     *failed, stopped = result.stdout.splitlines()
     assert failed == ["ValueError: this is why", "a process ended with status 3"], result.stderr
     assert re.fullmatch(r"stopped after \d+ s, its share of the time", stopped)
 
 
-def test_without_time_nothing_is_begun_and_it_fails(tmp_path: Path):
-    result = run(SCRIPT, "--tiny", "--out", tmp_path, "--minutes", "0.001", "--only", "dense,model")
+def test_without_time_nothing_is_started_and_it_fails(tmp_path: Path):
+    result = run(*SCRIPT, "--tiny", "--out", tmp_path, "--minutes", "0.001", "--only", "dense,model")
     assert result.returncode == 1, result.stderr
     sections = json.loads((tmp_path / "gpu-interpreter.json").read_text())["sections"]
     assert {title: section["failed"] for title, section in sections.items()} == {
-        "dense": ["not begun: no time is left"],
-        "model": ["not begun: no time is left"],
+        "dense": ["not started: no time is left"],
+        "model": ["not started: no time is left"],
     }
 
 
 def test_an_unknown_section_is_refused():
-    result = run(SCRIPT, "--tiny", "--only", "dense,shallow")
+    result = run(*SCRIPT, "--tiny", "--only", "dense,shallow")
     assert result.returncode == 2
     assert "no section is called shallow" in result.stderr

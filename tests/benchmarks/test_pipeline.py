@@ -1,18 +1,28 @@
-"""The simulated pipeline: against the formula, by hand, and that it tells when it disagrees with a real one."""
+"""The simulated pipeline: by hand, against the formula, and against a real one."""
 
 import json
 from pathlib import Path
 from typing import Any
 
-import pipeline
 import pytest
-import report
-from pipeline_costs import pipeline as of_gpus
-from pipeline_costs import split
-from pipeline_events import Arrival, simulate
-from pipeline_rules import Atom, SGLang, fixed_rule
 
-from longread.serving.chunking import Chunker, CostModel, Limits, Pacer, Pipeline, Terms, Transfer, fixed, makespan
+from benchmarks import report
+from benchmarks.pipeline import simulate as command
+from benchmarks.pipeline.costs import pipeline as of_gpus
+from benchmarks.pipeline.costs import split
+from benchmarks.pipeline.events import Arrival, simulate
+from benchmarks.pipeline.rules import Atom, SGLang, fixed_rule
+from longread.serving.pipeline.chunker import (
+    Chunker,
+    CostModel,
+    Limits,
+    Pacer,
+    Pipeline,
+    Terms,
+    Transfer,
+    fixed,
+    makespan,
+)
 
 TOKEN = CostModel(dense=Terms(token=1e-3, decode=1e-3))
 """A second for a thousand tokens."""
@@ -142,22 +152,22 @@ def test_two_halves_of_a_model_cost_what_the_whole_does():
 
 
 def test_a_few_scenarios_come_out(capsys: pytest.CaptureFixture[str]):
-    pipeline.main(["--tiny"])
+    command.main(["--tiny"])
     out = capsys.readouterr().out
     assert "| qwen2.5-7b-1m | sparse | 65,536 | 4 |" in out
     assert "| of a machine three times as slow |" in out
 
 
 def measured(folder: Path, slower: float) -> None:
-    """As pipeline_cpu.py would keep it, of a real pipeline so much slower than its calibration says."""
+    """The results of cpu.py for a real pipeline that is so much slower than its calibration."""
     real = stages(2, REAL)
     rows = []
-    for way, chunks in (("fixed 512", fixed(6_144, 512)), ("fixed 2048", fixed(6_144, 2_048))):
+    for strategy, chunks in (("fixed 512", fixed(6_144, 512)), ("fixed 2048", fixed(6_144, 2_048))):
         steps = [[sum(chunks[:at]), size, *[slower * REAL.seconds(sum(chunks[:at]), size)] * 2]
                  for at, size in enumerate(chunks)]  # fmt: skip
         ttft = slower * makespan(real, chunks)
-        rows += [{"attention": "dense", "way": way, "round": 0, "ttft": ttft, "steps": steps}]
-    rows += [{"attention": "dense", "way": "one core", "round": 0, "ttft": 1.0, "steps": []}]
+        rows += [{"attention": "dense", "strategy": strategy, "round": 0, "ttft": ttft, "steps": steps}]
+    rows += [{"attention": "dense", "strategy": "one core", "round": 0, "ttft": 1.0, "steps": []}]
     kept = {"calibrations": {"dense": {"pipeline": real.model_dump(mode="json")}}, "rows": rows}
     (folder / "pipeline_cpu.json").write_text(json.dumps(kept), encoding="utf-8")
 
@@ -166,12 +176,12 @@ def test_the_simulator_is_held_against_a_real_pipeline(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     monkeypatch.setattr(report, "RESULTS", tmp_path)
-    with pytest.raises(SystemExit, match=r"pipeline_cpu.json is not there: benchmarks/pipeline_cpu.py writes it"):
-        pipeline.main(["--validate"])
+    with pytest.raises(SystemExit, match=r"pipeline_cpu.json is missing: benchmarks/pipeline/cpu.py writes it"):
+        command.main(["--validate"])
     measured(tmp_path, 1.05)
-    pipeline.main(["--validate"])
-    assert "at most 4.8% off, of 10% that are allowed" in capsys.readouterr().out
+    command.main(["--validate"])
+    assert "at most 4.8% off; 10% are allowed" in capsys.readouterr().out
     measured(tmp_path, 1.2)
     with pytest.raises(SystemExit):
-        pipeline.main(["--validate"])
+        command.main(["--validate"])
     assert "at most 16.7% off" in capsys.readouterr().out

@@ -1,16 +1,16 @@
-"""What the benchmarks of long prompts are made of: the text, the pass key, and a reader that is asked."""
+"""The parts of the benchmarks of long prompts: the text, the pass key, and the reader."""
 
 import zlib
 from pathlib import Path
 from typing import Any
 
-import novels
 import pytest
 import torch
-from reading import PassKey, Reader
 
+from benchmarks.attention import novels
+from benchmarks.attention.reading import PassKey, Reader
 from longread.kernels import Budgets, DCASpec
-from longread.kernels.patching import Observation
+from longread.kernels.transformers_patch import Observation
 
 SPEC = DCASpec(16, 1e4, chunk_size=96, local_size=32)
 
@@ -51,7 +51,7 @@ def test_pass_keys_have_five_digits():
 @torch.inference_mode()
 def test_it_knows_what_greedy_decoding_would_say_and_nothing_else():
     made, prompt, question = model(), tokens(150), tokens(5)
-    reader = Reader(made, SPEC, None, room=300)
+    reader = Reader(made, SPEC, None, capacity=300)
     reader.read_all(prompt)
     said = made.generate(torch.tensor([prompt + question]), max_new_tokens=4, min_new_tokens=4, do_sample=False)
     answer = said[0, len(prompt) + len(question) :].tolist()
@@ -67,7 +67,7 @@ def test_it_knows_what_greedy_decoding_would_say_and_nothing_else():
 
 def test_a_reader_goes_on_from_what_another_has_read():
     made, prompt = model(), tokens(200)
-    whole, first, second = (Reader(made, SPEC, None, room=300) for _ in range(3))
+    whole, first, second = (Reader(made, SPEC, None, capacity=300) for _ in range(3))
     whole.read_all(prompt)
     first.read_all(prompt[:120])
     second.take(first, 90)
@@ -79,17 +79,17 @@ def test_a_reader_goes_on_from_what_another_has_read():
 @torch.inference_mode()
 def test_losses_are_those_of_the_model():
     made, prompt = model(), tokens(80)
-    reader = Reader(made, SPEC, None, room=100)
+    reader = Reader(made, SPEC, None, capacity=100)
     found = reader.losses(reader.read(prompt[:-1]), prompt[1:])
     assert float(found.mean()) == pytest.approx(float(made(torch.tensor([prompt]), labels=torch.tensor([prompt])).loss))
 
 
 def test_watching_changes_nothing_and_sees_every_layer():
     budgets = Budgets.uniform(2, 4, vertical=31, slash=31, threshold=100, least_queries=50, block=16)
-    reader = Reader(model(), SPEC, budgets, room=300)
+    reader = Reader(model(), SPEC, budgets, capacity=300)
     seen: list[Observation] = []
     watched = reader.read(tokens(200), watch=seen.append)
     assert [layer.layer for layer in seen] == [0, 1]
     assert all(0 < float(layer.recall.min()) <= 1.001 for layer in seen)
-    dense = Reader(model(), SPEC, None, room=300)
+    dense = Reader(model(), SPEC, None, capacity=300)
     torch.testing.assert_close(watched, dense.read(tokens(200)))

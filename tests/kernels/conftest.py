@@ -19,7 +19,7 @@ if not CUDA:
     os.environ["TRITON_INTERPRET"] = "1"
 
 from longread.kernels.dca import DCASpec, rotate  # noqa: E402
-from longread.kernels.paged import Batch, PagedKV  # noqa: E402
+from longread.kernels.paged_kv import Batch, PagedKV  # noqa: E402
 
 DEVICE = "cuda" if CUDA else "cpu"
 HERE = Path(__file__).parent
@@ -35,7 +35,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @dataclass
 class Problem:
-    """Sequences with random Q, K and V, as the oracle takes them (float64) and as the kernels do."""
+    """Sequences with random Q, K and V, as the reference takes them (float64) and as the kernels do."""
 
     spec: DCASpec
     starts: list[int]
@@ -115,7 +115,7 @@ def problem() -> Callable[..., Problem]:
             stored_v = (v / v_scale).float().to(kv_dtype or dtype)
             page, place = own[tokens // page_size].long(), tokens % page_size
             k_cache[page, place], v_cache[page, place] = stored_k, stored_v
-            # The oracle gets what was stored, so that only the kernel's own rounding is left to differ.
+            # The reference gets what was stored, so that only the kernel's own rounding is left to differ.
             ks.append(rotated(stored_k.double() * k_scale, -spec.key_positions(tokens), spec))
             vs.append(stored_v.double() * v_scale)
             qs.append(q)

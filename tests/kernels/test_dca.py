@@ -121,11 +121,11 @@ def test_rotations_add_up(first: int, second: int) -> None:
     spec = DCASpec(head_dim=8, rope_base=1e4)
     x = torch.randn(8, dtype=torch.float64)
 
-    def turned(x: torch.Tensor, position: int) -> torch.Tensor:
+    def rotated(x: torch.Tensor, position: int) -> torch.Tensor:
         angles = spec.angles(torch.tensor(position)).double()
         return rotate(x, angles.cos(), angles.sin())
 
-    torch.testing.assert_close(turned(turned(x, first), second), turned(x, first + second), atol=2e-3, rtol=0)
+    torch.testing.assert_close(rotated(rotated(x, first), second), rotated(x, first + second), atol=2e-3, rtol=0)
 
 
 def test_tables_hold_every_position_that_is_looked_up() -> None:

@@ -1,4 +1,4 @@
-"""The door: the CPU implementation against the oracle, and what is refused."""
+"""The entry point: the CPU implementation against the reference, and what is refused."""
 
 import dataclasses
 from collections.abc import Callable
@@ -8,13 +8,15 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from longread.kernels import (
+    Adaptive,
     Batch,
     DCASpec,
     KernelError,
     PagedKV,
-    Sparsity,
+    VerticalSlash,
     attend,
     dca_decode,
     dca_prefill,
@@ -22,12 +24,13 @@ from longread.kernels import (
     reference,
 )
 from longread.kernels.ops import observe, select, single, sparse_lse
-from longread.kernels.selection import Selection, choose, density
+from longread.kernels.sparse.pattern import Pattern
+from longread.kernels.sparse.vertical_slash import VerticalSlashSelection, choose, density
 
 SPEC = DCASpec(16, 1e4, chunk_size=96, local_size=32, trained_window=50, temperature="query")
 PLAIN = DCASpec(16, 1e4)
 # The same examples every time: torch's flash attention takes exponentials to 20 units in the last place, so an example
-# in some hundreds lies at the very bound.
+# in some hundreds is off by 5.4e-6.
 many = settings(max_examples=60, derandomize=True)
 
 
@@ -49,7 +52,7 @@ sequences = st.lists(st.tuples(st.integers(0, 200), st.integers(1, 120)), min_si
 
 @many
 @given(specs(), sequences, st.sampled_from((1, 3, 7)), st.integers(1, 2), st.sampled_from((16, 48, 128)), st.data())
-def test_dense_equals_the_oracle(
+def test_dense_equals_the_reference(
     problem: Callable[..., Any],
     spec: DCASpec,
     sequences: list[tuple[int, int]],
@@ -76,11 +79,11 @@ def test_dense_equals_the_oracle(
     check(made, spec, found, lse)
 
 
-def check(made: Any, spec: DCASpec, out: torch.Tensor, lse: torch.Tensor, atol: float = 5e-6, **oracle: Any) -> None:
+def check(made: Any, spec: DCASpec, out: torch.Tensor, lse: torch.Tensor, atol: float = 8e-6, **options: Any) -> None:
     at = 0
     prompts = made.batch.prompt_lengths.tolist()
     for start, q, k, v, prompt in zip(made.starts, made.q, made.k, made.v, prompts, strict=False):
-        expected, weight = reference.attention(q, k, v, spec, start=start, prompt_tokens=prompt, **oracle)
+        expected, weight = reference.attention(q, k, v, spec, start=start, prompt_tokens=prompt, **options)
         rows = slice(at, at + len(q))
         torch.testing.assert_close(out[rows].double(), expected, rtol=0, atol=atol)
         torch.testing.assert_close(lse[rows].double(), weight, rtol=1e-5, atol=atol)
@@ -94,7 +97,7 @@ def test_narrow_types(problem: Callable[..., Any], dtype: torch.dtype) -> None:
     made = problem(SPEC, [(70, 130)], heads=4, group=2, dtype=dtype)
     out, lse = dca_prefill(made.queries, made.kv, made.batch, SPEC, return_lse=True)
     assert out.dtype == dtype
-    # What is left is the rounding of the turned queries and of the result to the type.
+    # What is left is the rounding of the rotated queries and of the result to the type.
     check(made, SPEC, out, lse, atol={torch.float16: 6e-3, torch.bfloat16: 5e-2}[dtype])
 
 
@@ -106,7 +109,7 @@ def test_an_fp8_cache(problem: Callable[..., Any]) -> None:
 
 @many
 @given(specs(), st.integers(0, 150), st.integers(1, 200), st.data())
-def test_sparse_equals_the_oracle_on_the_same_selection(
+def test_sparse_equals_the_reference_on_the_same_selection(
     problem: Callable[..., Any], spec: DCASpec, start: int, queries: int, data: st.DataObject
 ) -> None:
     rotated = data.draw(st.booleans())
@@ -114,7 +117,7 @@ def test_sparse_equals_the_oracle_on_the_same_selection(
     length, heads = start + queries, 4
     few = st.lists(st.integers(0, length - 1), max_size=20)
     blocks = st.lists(st.integers(0, (length - 1) // 16), max_size=5)
-    chosen = Selection.of(
+    chosen = VerticalSlashSelection.of(
         [torch.tensor(data.draw(few), dtype=torch.int64) for _ in range(heads)],
         [torch.tensor(data.draw(blocks), dtype=torch.int64) for _ in range(heads)],
         length=length,
@@ -132,10 +135,10 @@ def test_sparse_equals_the_oracle_on_the_same_selection(
 
 @many
 @given(specs(), st.integers(0, 150), st.integers(1, 200), st.booleans(), st.sampled_from((2048, 50)))
-def test_scores_equal_the_oracles(
+def test_scores_equal_those_of_the_reference(
     problem: Callable[..., Any], spec: DCASpec, start: int, queries: int, rotated: bool, at_a_time: int
 ) -> None:
-    from longread.kernels.cpu import sparse as cpu
+    from longread.kernels.cpu import vertical_slash as cpu
 
     made = problem(spec, [(start, queries)], heads=6, group=3, q_rotated=rotated)
     last = slice(-min(queries, 64), None)
@@ -153,21 +156,21 @@ def test_scores_equal_the_oracles(
 def test_sparse_with_everything_kept_equals_dense(spec: DCASpec) -> None:
     torch.manual_seed(0)
     q, k, v = torch.randn(170, 4, 16), torch.randn(230, 2, 16), torch.randn(230, 2, 16)
-    everything = Sparsity.uniform(4, vertical=500, slash=500, block=16)
+    everything = VerticalSlash.uniform(4, vertical=500, slash=500, block=16)
     for one, other in zip(
         attend(q, k, v, spec, start=60), attend(q, k, v, spec, start=60, sparsity=everything), strict=True
     ):
         torch.testing.assert_close(one, other, rtol=0, atol=2e-6)
 
 
-def test_attend_has_the_oracles_signature() -> None:
+def test_attend_has_the_signature_of_the_reference() -> None:
     torch.manual_seed(0)
     q, k, v = torch.randn(170, 4, 16), torch.randn(230, 2, 16), torch.randn(230, 2, 16)
-    budgets = Sparsity((40, 60, 31, 200), (110, 101, 150, 230), block=16)
+    budgets = VerticalSlash((40, 60, 31, 200), (110, 101, 150, 230), block=16)
     for sparsity in (None, budgets):
         ours = attend(q, k, v, SPEC, start=60, sparsity=sparsity)
-        oracle = reference.attention(q, k, v, SPEC, start=60, sparsity=sparsity)
-        for one, other in zip(ours, oracle, strict=True):
+        expected = reference.attention(q, k, v, SPEC, start=60, sparsity=sparsity)
+        for one, other in zip(ours, expected, strict=True):
             torch.testing.assert_close(one.double(), other, rtol=0, atol=5e-6)
 
 
@@ -191,7 +194,7 @@ def test_decode_and_prefill_in_one_batch_are_what_they_are_alone(problem: Callab
     together = dca_prefill(made.queries, made.kv, made.batch, SPEC)
     alone = dca_decode(made.queries[:1], made.kv, made.batch.block_table[:1], made.batch.lengths[:1], SPEC)
     torch.testing.assert_close(together[:1], alone, rtol=0, atol=1e-6)
-    budgets = Sparsity.uniform(4, vertical=40, slash=105, block=16)
+    budgets = VerticalSlash.uniform(4, vertical=40, slash=105, block=16)
     mixed = dca_prefill(made.queries, made.kv, made.batch, SPEC, sparsity=[None, budgets, None])
     torch.testing.assert_close(mixed[:1], together[:1], rtol=0, atol=0)
     torch.testing.assert_close(mixed[131:], together[131:], rtol=0, atol=0)
@@ -221,7 +224,7 @@ def test_write_and_read_back() -> None:
 def test_the_best_and_the_forced_are_chosen(n: int, v: int, s: int, block: int, data: st.DataObject) -> None:
     torch.manual_seed(data.draw(st.integers(0, 1000)))
     vertical, slash = torch.rand(2, n), torch.rand(2, n)
-    chosen = choose(vertical.clone(), slash.clone(), Sparsity((v, 1), (s, 1), block=block))
+    chosen = choose(vertical.clone(), slash.clone(), VerticalSlash((v, 1), (s, 1), block=block))
     columns, offsets = chosen.columns_of_heads()[0].tolist(), chosen.offsets_of_heads()[0].tolist()
     assert columns == sorted(set(columns))
     assert len(columns) == min(v, n)
@@ -245,7 +248,9 @@ def test_density_counts_keys(queries: int, start: int, data: st.DataObject) -> N
     length = start + queries
     columns = data.draw(st.lists(st.integers(0, length - 1), max_size=20))
     blocks = data.draw(st.lists(st.integers(0, (length - 1) // 16), max_size=5))
-    chosen = Selection.of([torch.tensor(columns).long()], [torch.tensor(blocks).long()], length=length, block=16)
+    chosen = VerticalSlashSelection.of(
+        [torch.tensor(columns).long()], [torch.tensor(blocks).long()], length=length, block=16
+    )
     i, j = torch.arange(start, length), torch.arange(length)
     causal = j <= i[:, None]
     seen = causal & reference._selected(chosen, i, j)[0]
@@ -257,7 +262,7 @@ def test_select_is_the_first_stage_of_sparse_prefill() -> None:
     q, k, v = torch.randn(200, 2, 16), torch.randn(200, 1, 16), torch.randn(200, 1, 16)
     kv = PagedKV(torch.zeros(1, 200, 1, 16), torch.zeros(1, 200, 1, 16))
     dca_write(k, v, kv, torch.arange(200), torch.arange(200), SPEC)
-    budgets = Sparsity.uniform(2, vertical=40, slash=105, block=16)
+    budgets = VerticalSlash.uniform(2, vertical=40, slash=105, block=16)
     chosen = select(q, kv, torch.zeros(1, dtype=torch.int32), 200, SPEC, budgets)
     lse = sparse_lse(q, kv, torch.zeros(1, dtype=torch.int32), 200, SPEC, chosen)
     torch.testing.assert_close(lse, attend(q, k, v, SPEC, sparsity=budgets)[1], rtol=0, atol=1e-6)
@@ -279,8 +284,26 @@ def test_they_pass_through_torch_compile() -> None:
     torch.testing.assert_close(compiled(q, k, v), 2 * attend(q, k, v, SPEC, start=30)[0])
 
 
+def test_eager_callers_do_without_the_operators() -> None:
+    """And get no gradients from either: the kernels are for inference."""
+    called: list[str] = []
+
+    class Watched(TorchDispatchMode):
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            called.append(func.namespace)
+            return func(*args, **(kwargs or {}))
+
+    q, k, v = (torch.randn(230, heads, 16, requires_grad=True) for heads in (4, 2, 2))
+    budgets = VerticalSlash.uniform(4, vertical=40, slash=105, block=16)
+    with Watched():
+        for sparsity in (None, budgets):
+            assert not any(x.requires_grad for x in attend(q, k, v, SPEC, sparsity=sparsity))
+    assert "aten" in called
+    assert "longread" not in called
+
+
 def test_the_operators_are_what_they_say() -> None:
-    from longread.kernels import operators
+    from longread.kernels import custom_ops
 
     torch.manual_seed(0)
     q, k = torch.randn(100, 4, 16), torch.randn(1, 130, 2, 16)
@@ -289,15 +312,15 @@ def test_the_operators_are_what_they_say() -> None:
         q, k, k, 1.0, 1.0, batch.block_table, batch.query_starts, batch.lengths, None, 100, 130, SPEC.text, False,
         "cpu", torch.empty_like(q), torch.empty(100, 4),
     )  # fmt: skip
-    torch.library.opcheck(operators.dense, dense)
+    torch.library.opcheck(custom_ops.dca_dense, dense)
     sparse = (
         q, k, k, 1.0, 1.0, batch.block_table[0], 130, None, SPEC.text,
-        Sparsity.uniform(4, vertical=40, slash=101, block=16).text, False, "cpu", torch.empty_like(q),
+        VerticalSlash.uniform(4, vertical=40, slash=101, block=16).text, False, "cpu", torch.empty_like(q),
         torch.empty(100, 4),
     )  # fmt: skip
-    torch.library.opcheck(operators.sparse, sparse)
+    torch.library.opcheck(custom_ops.dca_sparse, sparse)
     write = (k[0], k[0], torch.zeros_like(k), torch.zeros_like(k), 1.0, 1.0, torch.arange(130), torch.arange(130))
-    torch.library.opcheck(operators.write, (*write, None, SPEC.text, "cpu"))
+    torch.library.opcheck(custom_ops.dca_write, (*write, None, SPEC.text, "cpu"))
 
 
 # Refused
@@ -312,7 +335,7 @@ def call() -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda c: {"q": c["q"][..., :8]}, r"q or k is \[4, 4, 8\]; it is \[tokens, heads, 16\]"),
+        (lambda c: {"q": c["q"][..., :8]}, r"q is \[4, 4, 8\]; it is \[tokens, heads, 16\]"),
         (lambda c: {"q": c["q"][:, :3]}, "q has 3 heads, which is no multiple of the cache's 2"),
         (lambda c: {"q": c["q"].double()}, "q is torch.float64"),
         (lambda c: {"q": c["q"].transpose(0, 2).contiguous().transpose(0, 2)}, "head_dim is not contiguous"),
@@ -322,8 +345,9 @@ def call() -> dict[str, Any]:
         (lambda c: {"batch": replaced(c, block_table=torch.zeros(2, 1).int())}, r"block_table is \[2, 1\] for 1"),
         (lambda c: {"batch": replaced(c, lengths=torch.tensor([10]))}, "lengths is torch.int64 on cpu; it is int32"),
         (lambda c: {"out": torch.empty(4, 4, 8)}, r"out is \[4, 4, 8\]"),
-        (lambda c: {"sparsity": Sparsity.uniform(3, vertical=1, slash=1)}, "budgets for 3 heads; q has 4"),
+        (lambda c: {"sparsity": VerticalSlash.uniform(3, vertical=1, slash=1)}, "budgets for 3 heads; q has 4"),
         (lambda c: {"sparsity": [None, None]}, "given for 2 sequences; the batch has 1"),
+        (lambda c: {"spec": dataclasses.replace(SPEC, temperature="prompt")}, "'prompt' needs prompt_lengths"),
         (lambda c: {"implementation": "cuda"}, "implementation is 'cuda'; it is 'cpu' or 'triton'"),
         (lambda c: {"q": c["q"].to("meta")}, "q is on meta"),
     ],
@@ -352,14 +376,29 @@ def test_keys_that_do_not_fit_the_queries_are_refused() -> None:
         dca_write(k, k, kv, torch.arange(4), torch.arange(6), SPEC)
     with pytest.raises(KernelError, match=r"both are \[tokens, 2 K/V heads, head_dim\]"):
         dca_write(k, k[:, :1], kv, torch.arange(6), torch.arange(6), SPEC)
+    with pytest.raises(KernelError, match=r"k is \[6, 2, 8\]; it is \[tokens, heads, 16\]"):
+        dca_write(k[..., :8], k[..., :8], kv, torch.arange(6), torch.arange(6), SPEC)
+
+
+@pytest.mark.parametrize("made", [VerticalSlash.uniform(3, vertical=1, slash=1), Adaptive.uniform(3, 0.9)])
+def test_a_selection_is_for_as_many_heads_as_there_are_queries(call: dict[str, Any], made: Pattern) -> None:
+    table, spec = call["batch"].block_table[0], call["spec"]
+    with pytest.raises(KernelError, match="budgets for 3 heads; q has 4"):
+        select(call["q"], call["kv"], table, 10, spec, made)
+    q, kv = torch.randn(4, 3, 16), PagedKV(call["kv"].k[:, :, :1], call["kv"].v[:, :, :1])
+    chosen = select(q, kv, table, 10, spec, made)
+    with pytest.raises(KernelError, match="selection is for 3 heads; q has 4"):
+        sparse_lse(call["q"], call["kv"], table, 10, spec, chosen)
+    with pytest.raises(KernelError, match=r"q is \[4, 4, 8\]"):
+        sparse_lse(call["q"][..., :8], call["kv"], table, 10, spec, chosen)
 
 
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Sparsity((1, 2), (1,)), "2 vertical and 1 slash budgets"),
-        (lambda: Sparsity((0,), (1,)), "at least 1"),
-        (lambda: Sparsity((1,), (1,), block=48), "block is 48"),
+        (lambda: VerticalSlash((1, 2), (1,)), "2 vertical and 1 slash budgets"),
+        (lambda: VerticalSlash((0,), (1,)), "at least 1"),
+        (lambda: VerticalSlash((1,), (1,), block=48), "block is 48"),
     ],
 )
 def test_budgets_that_make_no_sense_are_refused(make: Any, message: str) -> None:

@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from engines import SERVED_TOKENS, own_port
-from longread.serving import launch, served
-from longread.serving.embedded import Engine
-from longread.serving.events import ServeEvent
-from longread.serving.plan import GIB, Gpus
-from vllm_engines import Vllm
+from longread.events import ServeEvent
+from longread.serving.embedded.engine import Engine
+from longread.serving.planning.gpus import GIB, Gpus
+from longread.serving.vllm_server import launch, registry
+from longread.serving.vllm_server.options import Options
+from tests.support.engines import SERVED_TOKENS, own_port
+from tests.support.vllm_engines import Vllm
 
 TINY = {
     "qwen2": {},
@@ -32,8 +33,8 @@ def roomy(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def small_model(model_cache: Path) -> Path:
     """The folder of the default model."""
-    from longread.serving.fetch import wheel_folder
-    from longread.serving.models import CATALOGUE, DEFAULT_MODEL, Wheel
+    from longread.serving.models.catalog import CATALOGUE, DEFAULT_MODEL
+    from longread.serving.models.download import Wheel, wheel_folder
 
     source = CATALOGUE[DEFAULT_MODEL].source
     assert isinstance(source, Wheel)
@@ -93,7 +94,7 @@ def home(tmp_path_factory: pytest.TempPathFactory, model_cache: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def server(home: Path) -> Iterator[tuple[served.Served, list[ServeEvent]]]:
+def server(home: Path) -> Iterator[tuple[registry.RunningServer, list[ServeEvent]]]:
     """The default model, beyond its window by Dual Chunk Attention, and what was said while it started.
 
     Shared: a test must not rely on what its cache holds. It is found by programs whose LONGREAD_CACHE_DIR is `home`.
@@ -102,12 +103,12 @@ def server(home: Path) -> Iterator[tuple[served.Served, list[ServeEvent]]]:
     with own_port() as port:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("LONGREAD_CACHE_DIR", str(home))
-            options = launch.Options(tokens=SERVED_TOKENS, port=port)
+            options = Options(tokens=SERVED_TOKENS, port=port)
             found = launch.launch("smollm2-135m", options, on_event=events.append)
         yield found, events
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LONGREAD_CACHE_DIR", str(home))
-        served.stop(found)
+        registry.stop(found)
 
 
 @pytest.fixture(scope="session")

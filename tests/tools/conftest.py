@@ -7,15 +7,10 @@ from typing import Any
 
 import pytest
 
-from longread.agent import Corpus
-from longread.agent.control import neutralise
-from longread.tools import Limits, document_tools
+from longread import Corpus
+from longread.tools import ToolLimits, document_tools
 
 Call = Callable[..., str]
-
-
-def clean(text: str) -> str:
-    return neutralise(text)[0]
 
 
 @pytest.fixture
@@ -24,8 +19,8 @@ def calls() -> Callable[..., Call]:
 
     def on(corpus: Corpus, **limits: Any) -> Call:
         names = ["search", "read_pages", "outline", "tables", "compare"]
-        given = Limits(**{"table_seconds": 300.0, **limits})  # however busy the machine is
-        tools = {tool.name: tool for tool in document_tools(corpus, clean=clean, limits=given, names=names)}
+        given = ToolLimits(**{"table_seconds": 300.0, **limits})  # however busy the machine is
+        tools = {tool.name: tool for tool in document_tools(corpus, limits=given, names=names)}
         return lambda name, **arguments: tools[name].call(json.dumps(arguments))
 
     return on

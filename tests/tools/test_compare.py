@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corpora import corpus, document
-from longread.agent import Corpus
-from longread.agent.corpus import Document
-from longread.tools import diff
-from longread.tools.diff import Change, changes
+from longread import Corpus
+from longread.documents import Document
+from longread.tools.text import word_diff
+from longread.tools.text.word_diff import Change, changes
+from tests.support.corpora import corpus, document
 
 Calls = Callable[..., Callable[..., str]]
 WORDS = st.lists(st.sampled_from("abcde"), max_size=30)
@@ -58,7 +58,7 @@ class Work:
         """Of words that are compared exactly: that takes as long as there are pairs."""
         self.words = 0
         """That are looked at for runs that occur once."""
-        opcodes, once = diff.Indel.opcodes, diff._once
+        opcodes, once = word_diff.Indel.opcodes, word_diff._once
 
         class Counted:
             @staticmethod
@@ -70,8 +70,8 @@ class Work:
             self.words += end - start
             return once(words, start, end, run)
 
-        patch.setattr(diff, "Indel", Counted)
-        patch.setattr(diff, "_once", counted)
+        patch.setattr(word_diff, "Indel", Counted)
+        patch.setattr(word_diff, "_once", counted)
 
     def of(self, first: Sequence[str], second: Sequence[str]) -> tuple[int, int]:
         """(pairs, words) of this comparison, a word of both texts."""

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corpora import corpus, document
-from longread.agent import Corpus
+from longread import Corpus
 from longread.tools.search import _any_space
-from longread.tools.text import EvenText, even, folded
+from longread.tools.text.phrases import UnwrappedText, fold_case, unwrap
+from tests.support.corpora import corpus, document
 
 Calls = Callable[..., Callable[..., str]]
 
@@ -46,7 +46,7 @@ def test_matches_are_counted_by_page_and_document(calls: Calls):
     )
     assert call("search", query="cat", pages="1").startswith("search: document is missing")
     assert call("search", query="cat", document="a", pages="2-7") == (
-        "search: pages: a has not all of 2-7. Its pages are 1-3."
+        "search: pages: a does not have all pages of 2-7. Its pages are 1-3."
     )
     assert call("search", query="  ") == "search: query is empty."
 
@@ -116,9 +116,9 @@ TEXTS = st.text(alphabet="aab -\n", max_size=40)
 
 @given(st.lists(TEXTS, min_size=1, max_size=4), st.text(alphabet="aab -", min_size=1, max_size=4))
 def test_counts_are_those_of_a_naive_count(pages: list[str], phrase: str):
-    # Without divided words, the even text is the words of all pages, a space apart.
+    # Without divided words, the unwrapped text is the words of all pages, a space apart.
     pages = [re.sub(r"[-\s]*\n", "\n", page).rstrip("- \n") for page in pages]
-    text = EvenText(enumerate(pages, 1))
+    text = UnwrappedText(enumerate(pages, 1))
     words = " ".join(" ".join(pages).split())
     assert text.text.split() == words.split()
     wanted = " ".join(phrase.split())
@@ -128,10 +128,10 @@ def test_counts_are_those_of_a_naive_count(pages: list[str], phrase: str):
 
 @given(st.lists(st.text(alphabet="ab-\n 中文\u00ad", max_size=12), min_size=1, max_size=5))
 def test_every_page_of_an_even_text_is_where_it_says(pages: list[str]):
-    text = EvenText(enumerate(pages, 1))
+    text = UnwrappedText(enumerate(pages, 1))
     assert "  " not in text.text
     for number, start, end in text.parts():
-        alone = even(pages[number - 1])[0]
+        alone = unwrap(pages[number - 1])[0]
         assert text.text[start:end].strip() in (alone, alone.removesuffix("-"))
         if start < end:
             assert text.page(start) == text.page(end - 1) == number
@@ -139,7 +139,7 @@ def test_every_page_of_an_even_text_is_where_it_says(pages: list[str]):
 
 @given(st.text())
 def test_folding_keeps_the_length(text: str):
-    assert len(folded(text)) == len(text)
+    assert len(fold_case(text)) == len(text)
 
 
 def test_more_than_is_shown_is_counted_and_can_be_asked_for(calls: Calls):

@@ -9,13 +9,13 @@ import psutil
 import pymupdf
 import pytest
 
-from corpora import corpus, document
-from longread.agent import Corpus
-from longread.tools import Limits
+from longread import Corpus
+from longread.tools import ToolLimits
 from longread.tools.tables import markdown_tables, page_tables
+from tests.support.corpora import corpus, document
+from tests.support.waiting import PATIENCE
 
 Calls = Callable[..., Callable[..., str]]
-PATIENCE = 300.0
 ROWS = [["City", "People"], ["Köln", "1,084,831"], ["Bonn, am Rhein", "336,465"]]
 
 
@@ -43,7 +43,7 @@ def test_a_table_of_a_pdf(calls: Calls, tmp_path: Path):
     assert call("tables", page=1) == (
         "No table was found on [cities:1]. PDF tables are found by their ruled lines; read_pages has the text."
     )
-    assert call("tables", page=3) == "tables: pages: cities has not all of 3. Its pages are 1-2."
+    assert call("tables", page=3) == "tables: pages: cities has no page 3. Its pages are 1-2."
     assert call("tables", page=2, table=2) == "tables: table is 2, and [cities:2] has 1."
 
 
@@ -52,10 +52,10 @@ def test_a_pdf_that_changed_or_went(calls: Calls, tmp_path: Path):
     call = calls(Corpus.load([path]))
     ruled(path, [["other", "rows"]] * 3)
     assert call("tables", page=1) == (
-        "tables: the tables of [cities:1] could not be had: the file has changed since it was read; load it again."
+        "tables: the tables of [cities:1] could not be read: the file has changed since it was read; load it again."
     )
     path.unlink()
-    assert call("tables", page=1) == f"tables: the tables of cities are taken from its file, and {path} is not there."
+    assert call("tables", page=1) == f"tables: the tables of cities are read from its file, and {path} does not exist."
 
 
 def test_a_pdf_that_takes_too_long_or_too_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -63,12 +63,12 @@ def test_a_pdf_that_takes_too_long_or_too_much(tmp_path: Path, monkeypatch: pyte
     (book,) = loaded.documents
     from longread.tools import ToolError
 
-    with pytest.raises(ToolError, match=r"\[cities:1\] (failed|could not be had)"):
-        page_tables(book, book.pages[0], Limits(table_memory=64 << 20, table_seconds=PATIENCE))
+    with pytest.raises(ToolError, match=r"\[cities:1\] (failed|could not be read)"):
+        page_tables(book, book.pages[0], ToolLimits(table_memory=64 << 20, table_seconds=PATIENCE))
     (tmp_path / "pymupdf.py").write_text("import time\ntime.sleep(600)\n")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")
     with pytest.raises(ToolError, match=r"took more than 0\.05 s and was stopped"):
-        page_tables(book, book.pages[0], Limits(table_seconds=0.05))
+        page_tables(book, book.pages[0], ToolLimits(table_seconds=0.05))
     assert not [child for child in psutil.Process().children() if "longread.tools.tables_worker" in child.cmdline()]
 
 
@@ -86,7 +86,7 @@ def test_an_encrypted_pdf(calls: Calls, tmp_path: Path):
     pymupdf.open(ruled(tmp_path / "cities.pdf", ROWS)).save(
         path, encryption=pymupdf.PDF_ENCRYPT_AES_256, user_pw="secret", owner_pw="owner"
     )
-    from longread.agent import LoadOptions
+    from longread import LoadOptions
 
     call = calls(Corpus.load([path], options=LoadOptions(password="secret")))
     assert "the file is encrypted, and this tool has no password." in call("tables", page=1)

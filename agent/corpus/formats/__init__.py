@@ -1,6 +1,6 @@
-"""The kinds of file that longread reads.
+"""The file formats that longread reads.
 
-To add one: write a `Format` in a file of this folder and list it in `registry.py`. Or `register` it from outside; its
+To add one, write a `Format` in a file of this folder and list it in `registry.py`; or `register` it from outside. Its
 class must be importable by name, because it runs in another process.
 """
 

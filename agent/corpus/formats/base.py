@@ -1,4 +1,4 @@
-"""What a format is: a class that turns bytes into pages, inside a parser process."""
+"""The interface of a format: a class that turns bytes into pages, in a parser process."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -9,19 +9,19 @@ from ..text import Line
 
 
 class ParseError(Exception):
-    """A file, or a page, that cannot be read. The message completes "FILE: …" and says what to do."""
+    """A file or page that cannot be read. The message completes "FILE: …" and says what to do."""
 
 
 class WrongFormat(ParseError):
-    """The bytes are not of this format, or of any."""
+    """The bytes are not in this format, or in no known one."""
 
 
 class SecretNeeded(ParseError):
-    """The file is encrypted, and there was no password or a wrong one."""
+    """The file is encrypted, and the password is missing or wrong."""
 
 
 class RawPage(NamedTuple):
-    """A page as parsed. `notes` complete "Page 3: …"; equal ones of several pages are reported together."""
+    """A page as parsed. `notes` complete "Page 3: …"; equal notes of several pages are reported together."""
 
     label: str
     text: str
@@ -30,7 +30,7 @@ class RawPage(NamedTuple):
 
 @dataclass(frozen=True)
 class ParseOptions:
-    """What of `LoadOptions` a parser is told."""
+    """The part of `LoadOptions` that a parser receives."""
 
     layout: bool = False
     ocr: bool = False
@@ -41,16 +41,16 @@ class ParseOptions:
 
 @dataclass
 class OpenFile(ABC):
-    """A file that a parser has open."""
+    """A file that a parser has opened."""
 
     pages: int
     title: str = ""
     metadata: dict[str, str] = field(default_factory=dict)
     outline: list[tuple[int, str, int]] = field(default_factory=list)
-    """(level from 1, title, page from 1)"""
+    """Entries as (level from 1, title, page from 1)."""
     warnings: list[str] = field(default_factory=list)
     secret: bool = False
-    """It took a password to open: the text is not to be left on disk."""
+    """The file was opened with a password: its text must not be stored on disk."""
 
     @abstractmethod
     def page(self, index: int) -> RawPage:
@@ -59,7 +59,7 @@ class OpenFile(ABC):
 
 @dataclass
 class Sections(OpenFile):
-    """A file that had to be parsed whole to know its pages."""
+    """A file whose pages are known only after parsing all of it."""
 
     sections: Sequence[RawPage] = ()
 
@@ -68,33 +68,37 @@ class Sections(OpenFile):
 
 
 class Format(ABC):
-    """One kind of file. Instances hold nothing: a parser process makes its own."""
+    """A file format. Instances have no state: each parser process makes its own."""
 
     name: ClassVar[str]
-    """As error messages call it: "PDF", "Word"."""
+    """The name in error messages: "PDF", "Word"."""
     extensions: ClassVar[tuple[str, ...]]
     media_type: ClassVar[str]
     library: ClassVar[str | None]
-    """The distribution that does the parsing: its version is part of the cache key. None: the standard library."""
+    """The distribution that does the parsing; its version is part of the cache key. None: the standard library."""
     revision: ClassVar[int] = 1
-    """Counted up when the same bytes come to give other pages, so that cached ones are not used any more."""
+    """Increased when the same bytes give other pages, so that cached ones are not used any more."""
     magic: ClassVar[bytes | None] = None
-    """What the file begins with."""
+    """The first bytes of such a file."""
     textual: ClassVar[bool] = False
-    """A text in some encoding, so that bytes that cannot be text are not of this format whatever the extension."""
+    """The format is text in some encoding: bytes that cannot be text are not in this format, whatever the extension."""
     zip_member: ClassVar[str | None] = None
-    """A name in the archive, for formats that are ZIP archives."""
+    """For formats that are ZIP archives: the name of a file that every such archive contains."""
     options: ClassVar[tuple[str, ...]] = ()
-    """The fields of `ParseOptions` that change what comes out."""
+    """The fields of `ParseOptions` that affect the result."""
     random_access: ClassVar[bool] = False
-    """Pages can be had one by one, so several processes may share a file."""
+    """Whether pages can be parsed independently, so that several processes can share a file."""
 
     @abstractmethod
     def open(self, data: bytes, options: ParseOptions) -> OpenFile:
-        """Raises `ParseError`; anything else that it raises counts as a fault of the parser."""
+        """Open a file.
+
+        Raises:
+            ParseError: the file cannot be read. Any other exception is reported as a fault of the parser.
+        """
 
 
 def line_label(lines: Sequence[Line]) -> str:
-    """What a stretch of lines is called where it has no name of its own."""
+    """The label of a group of lines without a name of its own."""
     first, last = lines[0].number, lines[-1].number
     return f"line {first}" if first == last else f"lines {first}-{last}"

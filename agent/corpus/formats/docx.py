@@ -4,10 +4,10 @@ import re
 from io import BytesIO
 from zipfile import ZipFile
 
-from .archive import local, open_archive, properties, xml
 from .base import Format, OpenFile, ParseOptions, RawPage, Sections
 from .html import markdown_of
 from .markdown import sections
+from .zip_archive import local, open_archive, properties, xml
 
 _STYLES = """
 p[style-name='Title'] => h1:fresh
@@ -28,7 +28,7 @@ class Docx(Format):
         import mammoth
 
         archive = open_archive(data, self.name)
-        # Without a source, so that a picture is its description and not itself in base64.
+        # Without a source, a picture is represented by its description, and not by its bytes in base64.
         picture = mammoth.images.img_element(lambda _: {"src": ""})
         result = mammoth.convert_to_html(BytesIO(data), style_map=_STYLES, convert_image=picture)
         messages = [str(message.message) for message in result.messages]
@@ -46,7 +46,7 @@ class Docx(Format):
 
 
 def _margins(archive: ZipFile) -> list[RawPage]:
-    """Headers and footers, each different one once, as a last page: mammoth leaves them out."""
+    """Headers and footers, each distinct one once, as a last page: mammoth leaves them out."""
     texts: dict[str, None] = {}
     for name in sorted(archive.namelist()):
         if name.startswith(("word/header", "word/footer")) and (root := xml(archive, name)) is not None:

@@ -1,16 +1,16 @@
-"""EPUB: the book's XHTML in reading order, by way of Markdown.
+"""EPUB: the XHTML of a book in reading order, converted to Markdown.
 
-Not by PyMuPDF, which lays a book out on pages of its own making: their numbers and line ends mean nothing, list numbers
-come apart from their items, and headings lose their level.
+PyMuPDF is not used, because it lays out a book on pages of its own: their numbers and line ends mean nothing, list
+numbers are separated from their items, and headings lose their level.
 """
 
 import posixpath
 from urllib.parse import unquote
 
-from .archive import local, open_archive, xml
 from .base import Format, OpenFile, ParseError, ParseOptions, RawPage, Sections
 from .html import to_markdown
 from .markdown import sections
+from .zip_archive import local, open_archive, xml
 
 _FONT_OBFUSCATION = ("http://www.idpf.org/2008/embedding", "http://ns.adobe.com/pdf/enc#RC")
 
@@ -29,7 +29,7 @@ class Epub(Format):
             if local(element) == "EncryptionMethod" and element.get("Algorithm") not in _FONT_OBFUSCATION:
                 raise ParseError("protected by its seller (DRM); only a copy without protection can be read")
         container = xml(archive, "META-INF/container.xml")
-        assert container is not None  # it is what the format was recognised by
+        assert container is not None  # the format was detected by it
         root = next((e.get("full-path", "") for e in container.iter() if local(e) == "rootfile"), "")
         package = xml(archive, root)
         if package is None:
@@ -53,7 +53,7 @@ class Epub(Format):
             pages += part
             warnings += said
         described = [e for e in package.iter() if "purl.org/dc/" in str(e.tag)]
-        fields = {local(e): (e.text or "").strip() for e in reversed(described)}  # the first of several stays
+        fields = {local(e): (e.text or "").strip() for e in reversed(described)}  # the first of several wins
         return Sections(
             len(pages),
             sections=pages,

@@ -1,4 +1,4 @@
-"""HTML, by way of Markdown: headings, lists, tables and links stay what they are."""
+"""HTML, converted to Markdown: headings, lists, tables and links are preserved."""
 
 import re
 
@@ -23,7 +23,7 @@ class Html(Format):
 
 
 def to_markdown(data: bytes) -> tuple[str, str, dict[str, str], list[str]]:
-    """(Markdown, title, metadata, warnings) of a page of HTML or XHTML."""
+    """Convert a page of HTML or XHTML; returns (Markdown, title, metadata, warnings)."""
     from bs4 import BeautifulSoup
 
     soup = BeautifulSoup(data, "xml" if _is_xml(data) else "lxml")
@@ -37,25 +37,25 @@ def to_markdown(data: bytes) -> tuple[str, str, dict[str, str], list[str]]:
 
 
 def markdown_of(html: str) -> str:
-    """Markdown of HTML, with nothing escaped: a quote of the text must be found in it."""
+    """Convert HTML to Markdown without escaping: a quote of the text must be found in it."""
     from markdownify import MarkdownConverter
 
     class Converter(MarkdownConverter):
         def convert_a(self, el, text, parent_tags):
-            # Only addresses that lead somewhere from here: others are tokens without meaning.
+            # Only absolute addresses: others are tokens without meaning.
             address = str(el.get("href", ""))
             elsewhere = address.startswith(("http:", "https:", "mailto:"))
             return f"[{text}]({address})" if elsewhere and text.strip() else text
 
         def convert_img(self, el, text, parent_tags):
-            return str(el.get("alt", "") or "")  # the source may be the picture itself, in base64
+            return str(el.get("alt", "") or "")  # the source may be the picture as base64
 
     converter = Converter(heading_style="atx", escape_asterisks=False, escape_underscores=False, escape_misc=False)
     return _BLANK_LINES.sub("\n\n", converter.convert(html)).strip()
 
 
 def _is_xml(data: bytes) -> bool:
-    """Whether it parses as XML: XHTML read as HTML loses everything after a `<title/>` or `<script/>`."""
+    """Whether the data parses as XML: XHTML parsed as HTML loses everything after a `<title/>` or `<script/>`."""
     import lxml.etree as etree
 
     if not data[:200].lstrip().startswith(b"<?xml"):

@@ -1,12 +1,12 @@
-"""Markdown, and the Markdown that other formats are turned into: pages are made of whole sections where they can."""
+"""Markdown, and other formats converted to Markdown: pages consist of whole sections where possible."""
 
 import re
 from collections.abc import Sequence
 from itertools import pairwise
 
-from ..text import split_lines, stretches
+from ..text import split_lines, split_sections
 from .base import Format, OpenFile, ParseOptions, RawPage, Sections, line_label
-from .decode import decode
+from .text_encoding import decode
 
 _FRONT_MATTER = re.compile(r"\A---\n.*?^---\n", re.DOTALL | re.MULTILINE)
 
@@ -28,16 +28,16 @@ class Markdown(Format):
 
 
 def sections(text: str, *, as_written: bool = False) -> tuple[Sequence[RawPage], Outline]:
-    """Pages, each called after the heading that it begins with or continues, and the headings as an outline.
+    """Split a text into pages; returns them with the headings as an outline. The label of a page is its heading.
 
     Args:
-        as_written: the text is what the file holds, so that line numbers mean something to its reader.
+        as_written: the text is the content of the file, so that line numbers mean something to its reader.
     """
     headings = _headings(text)
     pages: list[RawPage] = []
     outline: Outline = []
     current = ""
-    for part in stretches(split_lines(text), headings.keys()):
+    for part in split_sections(split_lines(text), headings.keys()):
         inside = [(headings[line.number], line.number) for line in part if line.number in headings]
         if inside and (inside[0][1] == part[0].number or not current):
             label = inside[0][0][1]
@@ -55,7 +55,7 @@ def _headings(text: str) -> dict[int, tuple[int, str]]:
     """Line number, from 1, to (level, title). Headings inside code blocks, lists and quotes do not count."""
     from markdown_it import MarkdownIt
 
-    # A YAML header between dashes would read as a heading that is underlined.
+    # A YAML header between dashes looks like an underlined heading.
     text = _FRONT_MATTER.sub(lambda header: "\n" * header.group().count("\n"), text.replace("\r\n", "\n"))
     tokens = MarkdownIt("commonmark").parse(text)
     found: dict[int, tuple[int, str]] = {}

@@ -8,19 +8,19 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from .base import Format, OpenFile, ParseError, ParseOptions, RawPage, SecretNeeded, WrongFormat
-from .order import Block, is_ordered, ordered
+from .pdf_reading_order import Block, is_ordered, ordered
 
 if TYPE_CHECKING:
     import pymupdf
 
 _KEEP = 256
-"""Pages after which MuPDF is told to drop the fonts and pictures that it keeps; its own limit is 256 MiB of them."""
+"""Pages after which MuPDF's cache of fonts and pictures is cleared; its own limit is 256 MiB."""
 _SCANT = 60
-"""Characters of text below which a page that a picture covers is taken for a scan with a stamp on it."""
+"""Characters below which the text of a page covered by a picture is taken for a stamp on a scan."""
 _COVERED = 0.6
-"""Part of a page that pictures cover when it is a scan."""
+"""Fraction of a page that pictures cover in a scan."""
 _NONSENSE = 0.3
-"""Part of a page's characters without a Unicode value above which its text layer is no use."""
+"""Fraction of characters without a Unicode value above which the text layer of a page is unusable."""
 _DPI = 300
 _ATTACHMENT = 17
 _FREE_TEXT, _WIDGET = 2, 19
@@ -102,7 +102,7 @@ class PdfFile(OpenFile):
             text = seen if note == UNREADABLE or text in seen else f"{text}\n{seen}"
             note = BY_OCR
         elif self.options.layout and not note:
-            from .layout import markdown
+            from .pdf_layout import markdown
 
             text = markdown(self.document, index, text)
         notes += [note] if note else []
@@ -118,10 +118,10 @@ class PdfFile(OpenFile):
         return RawPage(self._label(index), "\n".join([text, *comments]), tuple(notes))
 
     def _text(self, page: "pymupdf.Page") -> tuple[str, float]:
-        """The page's text, and how much of it, of 1, had to be guessed from the fonts' own numbering."""
+        """The text of the page, and the fraction of it that was guessed from the internal numbering of fonts."""
         import pymupdf
 
-        flags = pymupdf.TEXT_MEDIABOX_CLIP  # and none to keep ligatures, so that they are expanded
+        flags = pymupdf.TEXT_MEDIABOX_CLIP  # without the flag that keeps ligatures, so that they are expanded
         text = self._ordered(page, flags)
         unmapped = text.count("\ufffd")
         if not unmapped:
@@ -134,7 +134,7 @@ class PdfFile(OpenFile):
         return _joined("\n".join(block.text for block in reading_order(page, blocks, flags)).strip())
 
     def _picture(self, page: "pymupdf.Page") -> str | None:
-        """What a page with next to no text shows instead; None where it is just short, or blank."""
+        """Describes a page with almost no text by what it shows instead; None if it is just short, or blank."""
         log = page.get_bboxlog()
         boxes = [page.rect & box for kind, box in log if kind in ("fill-image", "fill-imgmask")]
         covered = sum(abs(box) for box in boxes) > _COVERED * abs(page.rect)
@@ -163,7 +163,7 @@ class PdfFile(OpenFile):
 
 
 def reading_order(page: "pymupdf.Page", blocks: list[Block], flags: int) -> list[Block]:
-    """The blocks of text that a page was found to have with `flags`, in the order in which they are read."""
+    """The text blocks that `flags` gives for a page, in reading order."""
     if is_ordered(blocks):
         return blocks
     turn = _turn(page, flags)
@@ -171,7 +171,7 @@ def reading_order(page: "pymupdf.Page", blocks: list[Block], flags: int) -> list
 
 
 def _turn(page: "pymupdf.Page", flags: int) -> int:
-    """Quarters by which most of the text has to be turned, clockwise, to run from left to right."""
+    """Clockwise quarter turns that make most of the text run from left to right."""
     directions: Counter[int] = Counter()
     raw: Any = page.get_text("dict", flags=flags)
     for line in (line for block in raw["blocks"] for line in block.get("lines", ())):
@@ -181,9 +181,10 @@ def _turn(page: "pymupdf.Page", flags: int) -> int:
 
 
 def _joined(text: str) -> str:
-    """Words that a line end divides, put together: MuPDF has an option for it that its blocks do not heed.
+    """Join words that are divided at line ends. MuPDF's own option has no effect on its blocks.
 
-    The hyphen goes, unless the page has the word with it elsewhere and not without it. A soft one always goes.
+    The hyphen is removed, unless the page contains the word with it elsewhere and not without it. A soft hyphen always
+    is.
     """
     text = text.replace("\u00ad\n", "")
     parts: list[str] = []

@@ -1,4 +1,4 @@
-"""Files that are text as they stand: prose, source code, CSV, JSON. Every character is kept."""
+"""Plain text: prose, source code, CSV, JSON. Every character is kept."""
 
 import csv
 import io
@@ -6,13 +6,13 @@ import json
 import sys
 from collections.abc import Sequence
 
-from ..text import split_lines, stretches
+from ..text import split_lines, split_sections
 from .base import Format, OpenFile, ParseOptions, RawPage, Sections, line_label
-from .decode import decode
+from .text_encoding import decode
 
 
 class Text(Format):
-    """Also what any file is taken for that is text and has no other format."""
+    """Also the format of any text file whose extension is unknown."""
 
     name = "text and source code"
     extensions = (
@@ -34,13 +34,13 @@ class Text(Format):
     def _cut(self, text: str, warnings: list[str], starts: Sequence[int] = ()) -> OpenFile:
         pages = [
             RawPage(line_label(part), "".join(line.text for line in part))
-            for part in stretches(split_lines(text), starts)
+            for part in split_sections(split_lines(text), starts)
         ]
         return Sections(len(pages), sections=pages, warnings=warnings)
 
 
 class Csv(Text):
-    """Cut between records, which may span lines."""
+    """Split between records, which may span lines."""
 
     name = "CSV"
     extensions = (".csv", ".tsv")
@@ -59,7 +59,7 @@ class Csv(Text):
 
 
 class Json(Text):
-    """Shown as it stands: formatting it anew would change numbers and lose keys that occur twice."""
+    """Kept as written: reformatting would change numbers and lose duplicate keys."""
 
     name = "JSON"
     extensions = (".json", ".jsonl", ".ndjson", ".geojson", ".ipynb")

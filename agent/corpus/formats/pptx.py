@@ -1,11 +1,11 @@
-"""PowerPoint: a page a slide, with its tables, charts, diagrams and speaker's notes."""
+"""PowerPoint: a page per slide, with tables, charts, diagrams and speaker notes."""
 
 from collections.abc import Iterable, Iterator
 from io import BytesIO
 from typing import Any
 
-from .archive import open_archive, properties
 from .base import Format, OpenFile, ParseOptions, RawPage, Sections
+from .zip_archive import open_archive, properties
 
 _DIAGRAM = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/diagramData"
 _TEXT = "{http://schemas.openxmlformats.org/drawingml/2006/main}t"
@@ -40,7 +40,7 @@ class Pptx(Format):
 
 
 def _texts(shapes: Iterable[Any]) -> Iterator[str]:
-    """The texts of shapes in the order that a screen reader takes, which is the file's."""
+    """The texts of shapes in the order of the file, which screen readers use."""
     for shape in shapes:
         if hasattr(shape, "shapes"):  # a group
             yield from _texts(shape.shapes)
@@ -54,7 +54,7 @@ def _texts(shapes: Iterable[Any]) -> Iterator[str]:
 
 
 def _chart(chart: Any) -> str:
-    """A chart as the table behind it."""
+    """A chart as the table of its data."""
     title = chart.chart_title.text_frame.text if chart.has_title and chart.chart_title.has_text_frame else ""
     tables = []
     for plot in chart.plots:
@@ -71,7 +71,7 @@ def _chart(chart: Any) -> str:
 
 
 def _diagrams(slide: Any) -> Iterator[str]:
-    """SmartArt, whose words are in a part of their own that python-pptx has no name for."""
+    """SmartArt, whose text is in a separate part that python-pptx has no API for."""
     import lxml.etree as etree
 
     for relation in slide.part.rels.values():
@@ -83,6 +83,6 @@ def _diagrams(slide: Any) -> Iterator[str]:
 
 
 def markdown_table(rows: list[list[str]]) -> str:
-    """A Markdown table whose first row is its head."""
+    """A Markdown table whose first row is the header."""
     lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
     return "\n".join([*lines[:1], "|" + "---|" * len(rows[0]), *lines[1:]]) if rows else ""

@@ -1,4 +1,4 @@
-"""Which formats there are, and which one a file is."""
+"""The supported formats, and format detection."""
 
 import importlib
 import zipfile
@@ -28,18 +28,18 @@ _UNREAD = {
 
 
 def formats() -> tuple[Format, ...]:
-    """Every format, the more particular ones first."""
+    """All formats, the more specific ones first."""
     return tuple(_formats)
 
 
 def register(added: Format) -> None:
-    """Add a format; it takes precedence over those that claim the same extension."""
+    """Add a format. It takes precedence over others with the same extension."""
     path_of(added)
     _formats.insert(0, added)
 
 
 def path_of(found: Format) -> str:
-    """'module:class', by which a parser process finds it."""
+    """'module:class': the name by which a parser process imports the format."""
     path = f"{type(found).__module__}:{type(found).__qualname__}"
     if path.startswith("__main__:") or "<locals>" in path:
         raise ValueError(f"{path} cannot be imported by a parser process: define the format in a module")
@@ -47,7 +47,7 @@ def path_of(found: Format) -> str:
 
 
 def by_path(path: str) -> Format:
-    """The format that `path_of` named."""
+    """The format with the name that `path_of` returned."""
     module, _, name = path.partition(":")
     return getattr(importlib.import_module(module), name)()
 
@@ -58,10 +58,10 @@ def supported() -> str:
 
 
 def detect(name: str, path: Path) -> Format:
-    """The format of the file at `path`: by its content first, by the extension of `name` second.
+    """Detect the format of the file at `path`: by its content first, by the extension of `name` second.
 
     Raises:
-        WrongFormat: none of them.
+        WrongFormat: no format matches.
         OSError: the file cannot be read.
     """
     with path.open("rb") as file:
@@ -98,7 +98,7 @@ def _in_archive(path: Path) -> Format:
 
 
 def looks_like_text(head: bytes) -> bool:
-    """Whether the beginning of a file may be that of a text."""
+    """Whether the first bytes of a file may be text."""
     if head.startswith((b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf")):
         return True
     controls = sum(byte < 32 and byte not in b"\t\n\x0b\x0c\r\x08\x1b" for byte in head)

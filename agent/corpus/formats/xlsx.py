@@ -1,4 +1,4 @@
-"""Excel: rows as CSV, cut into pages within each sheet; cells show a value, or the formula where none is kept."""
+"""Excel: rows as CSV, split into pages within each sheet. A cell is its value, or its formula if no value is stored."""
 
 import csv
 import datetime
@@ -8,9 +8,9 @@ from io import BytesIO
 from itertools import zip_longest
 from typing import Any
 
-from ..text import Line, stretches
-from .archive import open_archive, properties
+from ..text import Line, split_sections
 from .base import Format, OpenFile, ParseOptions, RawPage, Sections, line_label
+from .zip_archive import open_archive, properties
 
 
 class Xlsx(Format):
@@ -27,14 +27,14 @@ class Xlsx(Format):
         metadata = properties(archive)
         names = archive.namelist()
         values = load_workbook(BytesIO(data), read_only=True, data_only=True)
-        # Only the programs that calculate store values: a file written by a library has formulas alone.
+        # Only spreadsheet programs store values: a file written by a library contains only formulas.
         has_formulas = any(b"<f" in archive.read(name) for name in names if name.startswith("xl/worksheets/sheet"))
         formulas = load_workbook(BytesIO(data), read_only=True) if has_formulas else None
         pages: list[RawPage] = []
         outline: list[tuple[int, str, int]] = []
         for sheet in values.worksheets:
             rows = _rows(sheet, formulas[sheet.title] if formulas else None)
-            parts = stretches([Line(number, line) for number, line in rows])
+            parts = split_sections([Line(number, line) for number, line in rows])
             for part in parts:
                 label = sheet.title if len(parts) == 1 else f"{sheet.title}, {line_label(part).replace('line', 'row')}"
                 if not outline or outline[-1][1] != sheet.title:
@@ -56,9 +56,9 @@ class Xlsx(Format):
 
 
 def _rows(sheet: Any, formulas: Any) -> Iterator[tuple[int, str]]:
-    """(row number, CSV line) of the rows that are not empty."""
+    """The rows that are not empty, as (row number, CSV line)."""
     for view in filter(None, (sheet, formulas)):
-        view.reset_dimensions()  # what a file says about its own size is often wrong
+        view.reset_dimensions()  # the size stored in a file is often wrong
     lists = (view.iter_rows(values_only=True) if view else iter(()) for view in (sheet, formulas))
     for number, (row, written) in enumerate(zip_longest(*lists, fillvalue=()), start=1):
         cells = [_text(a if a is not None else b) for a, b in zip_longest(row, written)]
@@ -78,5 +78,5 @@ def _text(value: object) -> str:
     if isinstance(value, datetime.date | datetime.time):
         return value.isoformat()
     if isinstance(value, bool):
-        return str(value).upper()  # as the program shows it
+        return str(value).upper()  # as Excel displays it
     return str(getattr(value, "text", value))  # an array formula is an object with a text

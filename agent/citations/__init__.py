@@ -1,0 +1,1 @@
+"""Citation markers and quotes: found in an answer, and checked against the pages."""

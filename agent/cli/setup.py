@@ -1,0 +1,219 @@
+"""From settings to a corpus, a model and a reader, with progress shown at the terminal."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from longread.errors import ConfigError, LongreadError
+from longread.events import ObtainEvent
+from longread.serving.models import catalog
+from longread.serving.vllm_server import registry
+
+from ..corpus import Corpus, LoadOptions
+from ..corpus.page_selection import check_syntax, select_pages
+from ..corpus.sources import check_existence
+from ..llm.openai_server import redact_url
+from ..prompt.tokenizer import Tokenizer, qwen
+from ..tool_selection import ToolChoice, approval, select_tools
+from . import answer_view, console, progress
+from .config import Config, Settings
+from .deferred_imports import defer_unused
+
+if TYPE_CHECKING:
+    from qwen_agent.tools import BaseTool
+
+    from ..overflow import Overflow
+    from ..reader import LongReader
+
+
+def load_corpus(
+    settings: Settings,
+    files: Sequence[str],
+    *,
+    pages: Sequence[str] = (),
+    password: str | None = None,
+    skip_unreadable: bool = False,
+    tokenizer: Tokenizer | None = None,
+) -> Corpus:
+    """Load the files, print what is wrong with them, and select the pages.
+
+    Raises:
+        DocumentError: a file could not be read, unless `skip_unreadable` is set and another one could.
+    """
+    options = LoadOptions(
+        layout=settings.layout,
+        ocr=settings.ocr,
+        ocr_language=settings.ocr_language,
+        password=password,
+        jobs=settings.jobs,
+        timeout=settings.parse_timeout,
+        memory=settings.parse_memory_mib * 2**20,
+    )
+    with progress.LoadProgress() as show:
+        corpus = Corpus.load(
+            files,
+            options=options,
+            tokenizer=tokenizer,
+            on_event=show,
+            on_error="collect" if skip_unreadable else "raise",
+        )
+    for failure in corpus.failures:
+        console.error(f"left out: {failure}")
+    for warning in corpus.warnings:
+        console.note(warning)
+    for document in corpus.documents:
+        for warning in document.warnings:
+            console.note(f"{document.name}: {warning}")
+    return select_pages(corpus, list(pages)) if pages else corpus
+
+
+def llm_config(settings: Settings, *, on_event: Callable[[ObtainEvent], None] | None = None) -> dict[str, Any]:
+    """The Qwen-Agent configuration of the model. `on_event` receives the download events of an embedded model."""
+    generate: dict[str, Any] = {"max_tokens": settings.max_tokens}
+    if settings.temperature is not None:
+        generate["temperature"] = settings.temperature
+    if settings.server:
+        return {
+            "model_type": "longread-endpoint",
+            "server": settings.server,
+            "model": settings.model or "",
+            "api_key": settings.api_key,
+            "timeout": settings.timeout,
+            "generate_cfg": generate,
+        }
+    return {
+        "model_type": "longread-embedded",
+        "model": settings.model or "",
+        "device": settings.device,
+        "window": settings.window,
+        "prefix_cache_bytes": int(settings.prefix_cache_gib * 2**30),
+        "on_event": on_event,
+        "generate_cfg": generate,
+    }
+
+
+def with_running_server(config: Config) -> Config:
+    """Use the server that `agent serve` started on this machine, if no other is set and it serves the requested model.
+
+    Prints a note if that server has exited.
+
+    Raises:
+        ConfigError: several servers are running and no model is named.
+    """
+    settings = config.settings
+    if settings.server or settings.device:  # a device is for the embedded model
+        return config
+    try:
+        running = registry.find(settings.model)
+    except LongreadError as error:
+        raise ConfigError(f"{error} Choose one with --model, or the embedded model with --device.") from error
+    if running is None:
+        for gone in registry.exited_servers(settings.model):
+            console.note(
+                f"The server of {gone.model} has exited ({gone.exit_reason()}), so it is not used. Restart it with "
+                f"agent serve {gone.model}, or remove it from the list with agent serve {gone.model} --stop."
+            )
+    if running is None or running.kv_tokens is None:
+        return config
+    origin = f"started with agent serve {running.model}"
+    return Config(
+        settings=settings.model_copy(update={"server": running.url, "model": running.model}),
+        origins={**config.origins, "server": origin, "model": origin},
+    )
+
+
+def build_reader(
+    config: Config,
+    files: Sequence[str],
+    *,
+    tools: ToolChoice,
+    more_tools: "Sequence[BaseTool]" = (),
+    overflow: "Overflow" = "error",
+    confirm_effects: bool = False,
+    pages: Sequence[str] = (),
+    password: str | None = None,
+    skip_unreadable: bool = False,
+) -> "LongReader":
+    """Load the model and the files.
+
+    Args:
+        more_tools: the tools of MCP servers.
+        confirm_effects: at a terminal, ask the user before a tool with effects is called. `tools.approve` asks before
+            every call.
+
+    Raises:
+        LongreadError: see `load_corpus`; or the model is not available.
+    """
+    tools.check()
+    if tools.approve and not console.interactive():
+        raise ConfigError("--approve asks before each call, and nobody is at the terminal to be asked.")
+    config = with_running_server(config)
+    settings = config.settings
+    # Cheap checks come first, then the model, then the files: a misspelt file name should not cost the loading of a
+    # model, nor a wrong address the parsing of a book.
+    check_syntax(pages)
+    if not skip_unreadable:
+        check_existence(files)
+    if settings.server and not config.origins["server"].startswith("flag"):
+        console.note(f"the model is at {redact_url(settings.server)} ({config.origins['server']})")
+    defer_unused()
+    from ..llm.factory import chat_model
+    from ..llm.protocol import capabilities
+    from ..reader import LongReader
+
+    with progress.ModelProgress() as show:
+        model = chat_model(llm_config(settings, on_event=show))
+    corpus = load_corpus(
+        settings,
+        files,
+        pages=pages,
+        password=password,
+        skip_unreadable=skip_unreadable,
+        tokenizer=capabilities(model).tokenizer,
+    )
+    functions = [*more_tools, *select_tools(tools, corpus, calls_tools=capabilities(model).calls_tools)]
+    asks = tools.approve or (confirm_effects and console.interactive())
+    return LongReader(
+        corpus,
+        model,
+        function_list=functions,
+        window=settings.window,
+        max_tokens=settings.max_tokens,
+        overflow=overflow,
+        approve=approval(functions, always=tools.approve, ask=answer_view.confirm_call) if asks else None,
+    )
+
+
+class ModelInfo(NamedTuple):
+    """What is known of a model without loading it."""
+
+    tokenizer: Tokenizer
+    window: int | None
+    """In tokens; None if unknown."""
+    calls_tools: bool
+
+
+def inspect_model(settings: Settings) -> ModelInfo:
+    """Find the model's tokenizer and context window without loading the model.
+
+    If the server does not expose its tokenizer, or the embedded model is not on this machine, Qwen's tokenizer is used
+    instead, and a note says so.
+    """
+    if settings.server:
+        from ..llm.endpoint import EndpointChat
+
+        chat = EndpointChat(llm_config(settings))
+        if not chat.tokenizer:
+            console.note(f"{redact_url(settings.server)} does not expose its tokenizer: tokens are counted with Qwen's")
+        return ModelInfo(chat.tokenizer or qwen(), settings.window or chat.window, chat.calls_tools)
+    name = settings.model or catalog.DEFAULT_MODEL
+    if folder := catalog.local_folder(name):
+        from longread.serving.embedded.loader import load_config, window_of
+        from longread.serving.embedded.tokenizer import ChatTokenizer
+
+        tokenizer = ChatTokenizer(folder)
+        calls_tools = catalog.calls_tools(name, template=tokenizer.knows_tools)
+        return ModelInfo(tokenizer, settings.window or window_of(load_config(folder)), calls_tools)
+    console.note(f"{name} is not on this machine yet: tokens are counted with Qwen's tokenizer")
+    entry = catalog.find(name)
+    window = settings.window or (entry.trained_window if entry else None)
+    return ModelInfo(qwen(), window, catalog.calls_tools(name))

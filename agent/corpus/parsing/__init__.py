@@ -1,0 +1,1 @@
+"""Parse files in separate processes, which may crash or be killed."""

@@ -1,0 +1,1 @@
+"""Documents, conversation and instructions as one prompt of exact size."""

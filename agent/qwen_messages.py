@@ -1,0 +1,54 @@
+"""Conversion between Qwen-Agent's messages and the turns of a conversation."""
+
+from collections.abc import Sequence
+
+from qwen_agent.llm.schema import ASSISTANT, FUNCTION, Message
+from qwen_agent.utils.utils import extract_text_from_message
+
+from .citations.lookup import without_sources
+from .prompt.messages import ChatMessage
+
+_UNSEEN = ("image", "audio", "video")
+
+
+def as_message(turn: ChatMessage) -> Message:
+    """Convert a turn to a message of Qwen-Agent."""
+    return Message(**turn)  # type: ignore[arg-type]  # pydantic makes its FunctionCall of ours
+
+
+def as_turn(message: Message) -> ChatMessage:
+    """Convert a message to a turn, without the progress and cost in its `extra`."""
+    turn = ChatMessage(role=message.role, content=text_of(message))  # type: ignore[typeddict-item]
+    if message.function_call:
+        turn["function_call"] = {"name": message.function_call.name, "arguments": message.function_call.arguments}
+    if message.role == FUNCTION and message.name:
+        turn["name"] = message.name
+    if function_id := (message.extra or {}).get("function_id"):
+        turn["extra"] = {"function_id": function_id}
+    return turn
+
+
+def from_message(message: Message) -> ChatMessage:
+    """Convert a message of another agent's conversation. Answers lose the line of pages that longread appended."""
+    turn = as_turn(message)
+    if message.role == ASSISTANT:
+        turn["content"] = without_sources(turn["content"])
+    return turn
+
+
+def text_in(messages: Sequence[Message]) -> str:
+    """The text of a model's messages, without its tool calls."""
+    return "".join(text_of(message) for message in messages if not message.function_call)
+
+
+def text_of(message: Message) -> str:
+    """The text of a message, without its files. Images, audio and video are named as not shown."""
+    text = extract_text_from_message(message, add_upload_info=False)
+    if not isinstance(message.content, list):
+        return text
+    unseen = [
+        f"({item.type}{'' if item.value.startswith('data:') else f' {item.value}'}: cannot be shown)"
+        for item in message.content
+        if item.type in _UNSEEN and isinstance(item.value, str)
+    ]
+    return "\n".join([text, *unseen] if text else unseen)

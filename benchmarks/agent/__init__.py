@@ -1,0 +1,1 @@
+"""Benchmarks of the reader: parsing, prompts, quotes, servers."""

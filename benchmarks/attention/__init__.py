@@ -1,0 +1,1 @@
+"""Benchmarks of attention with the default model on a CPU: speed, recall, perplexity and answers."""

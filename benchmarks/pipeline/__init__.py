@@ -1,0 +1,1 @@
+"""Benchmarks of chunk sizes in pipelines, simulated and real."""

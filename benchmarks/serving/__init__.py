@@ -1,0 +1,1 @@
+"""Benchmarks of the embedded engine and of vLLM servers: latency and memory."""

@@ -1,0 +1,1 @@
+"""Sparse attention: the selection of the keys that each head attends to."""

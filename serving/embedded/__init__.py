@@ -1,0 +1,1 @@
+"""The embedded engine, which runs a model of transformers in this process."""

@@ -1,0 +1,1 @@
+"""Models: the catalogue, downloads, conversion of GGUF files, sizes and fingerprints."""

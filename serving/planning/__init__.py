@@ -1,0 +1,1 @@
+"""GPU plans: the memory and the time that a model takes in each layout."""

@@ -1,0 +1,1 @@
+"""vLLM as a server process: options, command line, start, registry and log."""

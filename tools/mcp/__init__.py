@@ -1,0 +1,1 @@
+"""Tools of MCP servers: the client, its connections, and the `mcpServers` configuration."""

@@ -1,0 +1,1 @@
+"""The tool `python`: runs Python code of a model in a sandbox."""

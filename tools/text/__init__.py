@@ -1,0 +1,1 @@
+"""Text search for the tools: phrases, words, ranking, differences, and headers and footers."""

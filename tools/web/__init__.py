@@ -1,0 +1,1 @@
+"""The tool `web_fetch`: reads pages of the public internet."""
