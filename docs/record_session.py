@@ -1,15 +1,16 @@
-"""Record a real terminal session as the picture in the README.
+"""Record a terminal session as the picture in the README.
 
-    python docs/record_session.py            # writes docs/session.svg
+    python docs/record_session.py            # writes docs/pictures/session.svg
 
-`agent chat` runs under a pseudo-terminal and is typed at, is stopped by Ctrl-C and left, and is started again; what a
-terminal would show at the end is drawn. The program and its lookups are real. The model is a scripted server, whose
-answers have a quote of each kind: the embedded model, which is what every machine has, does not quote.
+`agent chat` runs under a pseudo-terminal: it is asked two questions, interrupted with Ctrl-C, left, and resumed. The
+final screen is drawn. The program and its quote checks are real. The model is a scripted server, because the embedded
+model, the only one that every machine has, rarely quotes its sources; the caption in the README says so.
 """
 
 import os
 import sys
 import tempfile
+import threading
 from itertools import groupby
 from pathlib import Path
 
@@ -20,45 +21,50 @@ from rich.style import Style
 from rich.text import Text
 
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "tests"))
-from scripted_server import Reply, ScriptedServer  # noqa: E402
+sys.path.insert(0, str(ROOT))
+from tests.support.scripted_server import Reply, ScriptedServer  # noqa: E402
 
-COLUMNS, ROWS = 100, 48
+COLUMNS, ROWS = 100, 60
 COMMAND = "agent chat --file examples/handbook.pdf"
-AGAIN = "agent chat --continue"
-FIRST = "Under which licence is longread, and what does a token cost?"
-STOPPED = "How fast is sparse prefill?"
-LAST = "In one sentence, please."
+RESUME = "agent chat --continue"
+FIRST = "Why not just search the document for the relevant passages?"
+SECOND = "Explain Dual Chunk Attention."
+THIRD = "How much faster is sparse prefill?"
 ANSWERS = (
-    'It is "published under the Apache-2.0 licence" [handbook:1]. For the 7B model "the K/V cache size of one token is '
-    '57,433 bytes" [handbook:5], and "the cache is emptied every night" [handbook:5].',
-    'Sparse kernels are "27.8 times as fast as FlashAttention on an A100" [handbook:4]. The time to the first token '
-    "shrinks less, since the rest of the model",
-    'They are "27.8 times as fast as FlashAttention on an A100" [handbook:3].',
+    'Because search "fails quietly" [handbook:2]. "The clause that matters may use none of the words you asked with" '
+    '[handbook:2], and "when the search misses, the model does not know what it was not shown: it answers all the '
+    'same" [handbook:2].',
+    'Dual Chunk Attention "keeps every distance inside the range that the model knows" [handbook:3]. The text is '
+    "divided into chunks, and a key is turned by its position within its own",
+    'The kernels are "27.8 times as fast as FlashAttention on an H100" [handbook:4]. The time to the first token '
+    'shrinks less: "the 7B model on four A100 cards needs 82 seconds instead of 342" [handbook:4].',
 )
+"""Quotes of the handbook, all but one verbatim: page 4 says A100."""
 
 
 def record() -> pyte.Screen:
-    """Run the session, and return the terminal as it stands at the end."""
+    """Run the session and return the terminal's final screen."""
     screen = pyte.Screen(COLUMNS, ROWS)
     stream = pyte.Stream(screen)
     with ScriptedServer() as server, tempfile.TemporaryDirectory() as data:
         server.models = [{"id": "scripted", "object": "model", "max_model_len": 32_768}]
-        whole, cut, last = ANSWERS
-        # The second one would go on, and never does.
-        endless = Reply.text(f"{cut} " + "and so on " * 60, pieces=130, pause=0.03)
-        endless.parts = [*list(endless.parts)[: 2 * 26], 600.0]
-        server.script(Reply.text(whole, pieces=40, pause=0.02), endless, Reply.text(last, pieces=20, pause=0.02))
+        first, cut, third = ANSWERS
+        hold = threading.Event()  # the second answer would continue, and never does
+        endless = Reply.text(cut, pieces=40, pause=0.02)
+        end = len(Reply.text("").parts) - 1  # how a reply ends, which this one does not
+        endless.parts = [*list(endless.parts)[:-end], hold]
+        server.script(Reply.text(first, pieces=40, pause=0.02), endless, Reply.text(third, pieces=20, pause=0.02))
         env = {**os.environ, "LONGREAD_SERVER": server.url, "LONGREAD_DATA_DIR": data, "XDG_STATE_HOME": data}
         child = _start(COMMAND, stream, env)
         _ask(child, FIRST, until="first token")
-        _ask(child, STOPPED, until="since the rest")
+        _ask(child, SECOND, until="its own")
         child.sendintr()
         child.expect("stopped")
         _ask(child, "/quit", until=pexpect.EOF)
-        child = _start(AGAIN, stream, env)
-        _ask(child, LAST, until="first token")
+        child = _start(RESUME, stream, env)
+        _ask(child, THIRD, until="first token")
         _ask(child, "/quit", until=pexpect.EOF)
+        hold.set()
     return screen
 
 
@@ -84,7 +90,7 @@ def _ask(child: "pexpect.spawn[str]", line: str, *, until: object) -> None:
 
 
 class _Feed:
-    """A file object that a pseudo-terminal's output is copied to."""
+    """A file object that copies a pseudo-terminal's output to the screen."""
 
     def __init__(self, stream: pyte.Stream):
         self._stream = stream
@@ -117,10 +123,10 @@ def _line(screen: pyte.Screen, row: int) -> Text:
 
 
 def _style(color: str, bold: bool, italic: bool) -> Style:
-    named = {"default": None, "brown": "yellow"}  # as pyte calls them; other colours are names or six hex digits
+    named = {"default": None, "brown": "yellow"}  # pyte's names; other colours are names or six hex digits
     is_hex = len(color) == 6 and all(digit in "0123456789abcdef" for digit in color)
     return Style(color=f"#{color}" if is_hex else named.get(color, color), bold=bold, italic=italic)
 
 
 if __name__ == "__main__":
-    draw(record(), ROOT / "docs" / "session.svg")
+    draw(record(), ROOT / "docs" / "pictures" / "session.svg")

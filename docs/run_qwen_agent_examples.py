@@ -1,13 +1,13 @@
-"""Run Qwen-Agent's own examples with `LongReader` in place of their agents; docs/qwen-agent.md says what came of it.
+"""Run Qwen-Agent's own examples with `LongReader` in place of their agents. docs/qwen-agent.md has the results.
 
     git clone https://github.com/QwenLM/Qwen-Agent
-    pip install 'qwen-agent[rag]'    # for Router, which searches its files itself before it calls an agent
+    pip install 'qwen-agent[rag]'    # for Router, which searches files before it calls an agent
     python docs/run_qwen_agent_examples.py Qwen-Agent                              # a scripted server calls the tools
-    python docs/run_qwen_agent_examples.py Qwen-Agent --server http://localhost:8000/v1    # a model of yours
+    python docs/run_qwen_agent_examples.py Qwen-Agent --server http://localhost:8000/v1    # your own model
 
-The examples are not changed. In their modules, classes of agents are `LongReader`, and models are the server's.
-Addresses of files are replaced by files of theirs, `uvx` by an MCP server of our tests, and tools that need an account
-or Docker by stand-ins under the same names.
+The examples are not changed. In their modules, agent classes are replaced by `LongReader`, and models by the server's.
+Web addresses of files are replaced by local files of the clone, `uvx` by an MCP server of longread's tests, and tools
+that need an account or Docker by stand-ins with the same names.
 """
 
 import argparse
@@ -28,20 +28,19 @@ from unittest import mock
 from qwen_agent.agents import group_chat
 from qwen_agent.tools.base import TOOL_REGISTRY, BaseTool
 
-from longread.agent import LongReader
-from longread.agent.llm.choose import chat_model
-from longread.serving.errors import LongreadError
+from longread import LongReader, chat_model
+from longread.errors import LongreadError
 
-TESTS = Path(__file__).parents[1] / "tests"
-sys.path.insert(0, str(TESTS))
-from scripted_server import Reply, ScriptedServer  # noqa: E402
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+from tests.support.scripted_server import Reply, ScriptedServer  # noqa: E402
 
 AGENTS = ("Assistant", "BasicDocQA", "ParallelDocQA", "VirtualMemoryAgent", "DialogueRetrievalAgent", "ReActChat")
 WEATHER = {"name": "get_current_weather", "arguments": {"location": "Paris"}}
 
 
 def stand_in(name: str, result: str, **parameters: str) -> type[BaseTool]:
-    """A tool that answers always the same."""
+    """A tool with a fixed result."""
 
     class StandIn(BaseTool):
         description = f"Stands for {name}."
@@ -66,16 +65,16 @@ STAND_INS = (
 
 @dataclass(frozen=True)
 class Example:
-    """How one is run."""
+    """How to run an example, and what to check."""
 
     name: str
     run: Callable[[ModuleType, Path], Any]
     replies: tuple[Reply, ...]
-    """Of the scripted server."""
+    """The scripted server's replies."""
     tools: tuple[str, ...] = ()
-    """That must have been called."""
+    """Tools that must have been called."""
     sent: tuple[str, ...] = ()
-    """What must have been in the prompts."""
+    """Text that must have been in the prompts."""
 
 
 def calls(*named: tuple[str, dict[str, str]]) -> Reply:
@@ -91,7 +90,7 @@ def ask(text: str, file: Path) -> list[dict[str, Any]]:
 
 
 def mentioned(module: ModuleType, resources: Path) -> None:
-    """What the page of this example does with `@name`: it asks the agent of that name."""
+    """What the web page of this example does with `@name`: prompt the agent of that name."""
     tool, reader, helper = module.init_agent_service()
     for bot, messages in (
         (tool, [{"role": "user", "content": "2 ^ 10 = ?"}]),
@@ -102,7 +101,7 @@ def mentioned(module: ModuleType, resources: Path) -> None:
 
 
 def own_file(question: str, method: str) -> Callable[[ModuleType, Path], Any]:
-    """`test()` asks about a file at an address; with a file of theirs instead."""
+    """Run `test()`, which asks about a file at a web address, with a local file instead."""
 
     def run(module: ModuleType, resources: Path) -> None:
         class Local(getattr(module, method)):
@@ -215,7 +214,7 @@ EXAMPLES = (
 
 @dataclass
 class Seen:
-    """What an example did."""
+    """Tool calls, prompts and answers of an example."""
 
     tools: list[str] = field(default_factory=list)
     prompts: list[str] = field(default_factory=list)
@@ -223,7 +222,7 @@ class Seen:
 
 
 def reader_for(llm: dict[str, Any], seen: Seen) -> type[LongReader]:
-    """`LongReader`, whatever model it is given, writing down what it does."""
+    """`LongReader` with a given model, recording its tool calls and answers."""
 
     class Reader(LongReader):
         def __init__(self, **kwargs: Any):
@@ -242,7 +241,7 @@ def reader_for(llm: dict[str, Any], seen: Seen) -> type[LongReader]:
 
 
 def _without_uvx(tools: Iterable[Any]) -> list[Any]:
-    ours = {"command": sys.executable, "args": [str(TESTS / "mcp_everything.py")]}
+    ours = {"command": sys.executable, "args": [str(ROOT / "tests" / "support" / "mcp_everything.py")]}
     return [
         {"mcpServers": dict.fromkeys(list(tool["mcpServers"])[:1], ours)} if isinstance(tool, dict) else tool
         for tool in tools
@@ -251,7 +250,7 @@ def _without_uvx(tools: Iterable[Any]) -> list[Any]:
 
 @contextmanager
 def loaded(clone: Path, example: Example, llm: dict[str, Any], seen: Seen) -> Any:
-    """The module of an example, with our agents and model in it."""
+    """The module of an example, with longread's agent and model in it."""
     reader = reader_for(llm, seen)
     gui = ModuleType("qwen_agent.gui")
     gui.WebUI = None  # type: ignore[attr-defined]  # pages are not opened
@@ -277,11 +276,11 @@ def loaded(clone: Path, example: Example, llm: dict[str, Any], seen: Seen) -> An
 
 
 def main() -> int:
-    """Run them all; the exit status is 1 if one failed."""
+    """Run all examples. The exit code is 1 if one failed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("clone", type=Path)
     parser.add_argument("--server")
-    parser.add_argument("--only", help="the name of one")
+    parser.add_argument("--only", help="name of the one example to run")
     options = parser.parse_args()
     clone, failed = options.clone.resolve(), 0
     with tempfile.TemporaryDirectory() as folder, ScriptedServer() as server:

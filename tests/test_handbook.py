@@ -7,8 +7,8 @@ from pathlib import Path
 import pymupdf
 import pytest
 
-from longread.agent.control import neutralise
-from longread.agent.tokens import qwen
+from longread.agent.prompt.tokenizer import qwen
+from longread.control_tokens import neutralise
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
