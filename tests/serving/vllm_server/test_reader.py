@@ -69,7 +69,7 @@ def test_parts_are_read_and_read_again_from_the_cache(llm: dict[str, object], tm
         assert isinstance(answer, Answer)
         planned = next(event for event in events if isinstance(event, MapPlanned))
         done = [event for event in events if isinstance(event, WindowDone)]
-        assert [planned.windows, planned.kept] == [len(done), 0]
+        assert [planned.windows, planned.cached] == [len(done), 0]
         assert len(done) > 1
         assert sum(event.tokens for event in done) == planned.prompt_tokens
         assert answer.usage
