@@ -14,7 +14,7 @@ from .overflow.events import MapEvent
 from .prompt.messages import ChatMessage
 
 _REPR_CHARACTERS = 60
-"""Of an answer's text in its `repr`."""
+"""Number of characters of an answer's text that its `repr` shows."""
 
 
 class Answer(BaseModel):

@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.support.locked import ROOT, locked
+from tests.support.locked import locked
+from tests.support.repository import ROOMS, ROOT
 
 DOCS = ROOT / "docs"
 SITE = sorted(DOCS.rglob("*.md"))
 PAGES = [*(ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "CHANGELOG", "AGENTS")), *SITE]
-FOLDERS = ("agent", "tools", "serving", "kernels", "src", "benchmarks", "docs", "examples", "tests", "requirements")
+FOLDERS = (*ROOMS, "src", "benchmarks", "docs", "examples", "tests", "requirements")
 BLOCK = re.compile(r"^```python\n(.*?)^```", flags=re.DOTALL | re.MULTILINE)
 FENCE = re.compile(r"^```.*?^```", flags=re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\(([^)\s]+)\)")

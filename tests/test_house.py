@@ -9,22 +9,15 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
-ROOMS = ("agent", "tools", "serving", "kernels")
+from tests.support.repository import ROOMS, ROOT, run, tracked
+
 FOLDERS = {*ROOMS, "src", "benchmarks", "docs", "examples", "requirements", "tests"}
 KERNELS_MAY_ALSO_IMPORT = {"kernels/transformers_patch.py": {"transformers"}}  # whose models it changes
 KERNELS_MAY_IMPORT = {"torch", "triton", "numpy", *sys.stdlib_module_names}
 
 
-def run(*command: str | Path, cwd: Path = ROOT, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([str(part) for part in command], cwd=cwd, env=env, capture_output=True, text=True)
-
-
 def files() -> list[Path]:
-    """What git tracks or would: a check that waits for `git add` comes too late."""
-    listed = run("git", "ls-files", "--cached", "--others", "--exclude-standard", "-z")
-    assert listed.returncode == 0, listed.stderr
-    return [ROOT / name for name in listed.stdout.split("\0") if name and (ROOT / name).is_file()]
+    return [ROOT / name for name in tracked() if (ROOT / name).is_file()]
 
 
 def text_files() -> list[tuple[str, str]]:

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.support.locked import ROOT
+from tests.support.repository import ROOT
 
 SCRIPT = "from longread.tools.text.words import words\nprint(words('one two'))\n"
 

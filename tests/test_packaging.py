@@ -10,10 +10,10 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from tests.support.locked import ROOT, locked
+from tests.support.locked import locked
 from tests.support.public_script import SCRIPT
+from tests.support.repository import ROOMS, ROOT, run, tracked
 
-ROOMS = ("agent", "tools", "serving", "kernels")
 HELP_NEEDS = {"longread", "typer", "click", "shellingham", "annotated_doc", "typing_extensions"}
 HELP_CALLS = 230_000
 """Functions called until the help is there, those of C too: twice as many as there are."""
@@ -33,17 +33,6 @@ except SystemExit:
     sys.setprofile(None)
     print(calls, *{name.partition(".")[0] for name in set(sys.modules) - before} - set(sys.stdlib_module_names))
 """
-
-
-def run(*command: str | Path, cwd: Path = ROOT, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([str(part) for part in command], cwd=cwd, env=env, capture_output=True, text=True)
-
-
-def tracked() -> list[str]:
-    """What git tracks or would, links among them."""
-    listed = run("git", "ls-files", "--cached", "--others", "--exclude-standard", "-z")
-    assert listed.returncode == 0, listed.stderr
-    return [name for name in listed.stdout.split("\0") if name and (ROOT / name).exists()]
 
 
 @pytest.fixture(scope="module")

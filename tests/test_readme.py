@@ -11,7 +11,7 @@ import pytest
 from typer.main import get_command
 
 from longread.agent.cli.app import app
-from tests.support.locked import ROOT
+from tests.support.repository import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 DESCRIPTION = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["readme"]

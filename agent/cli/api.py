@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
     from ..api.file_store import FileStore
     from ..api.options import ApiOptions
-    from ..corpus import LoadOptions
     from .config import Config
 
 _GRACE = 5
@@ -205,23 +204,15 @@ def application(
 ) -> "tuple[FastAPI, str]":
     """The application for the settings, and the name of its model."""
     from ..api.app import create_app
-    from ..llm.factory import chat_model
-    from ..llm.openai_server import redact_url
     from ..llm.protocol import capabilities
-    from .console import note
-    from .progress import ModelProgress
-    from .setup import llm_config, load_corpus, with_running_server
+    from .setup import load_corpus, load_model, load_options, with_running_server
 
     config = with_running_server(config)
     settings = config.settings
-    if settings.server and not config.origins["server"].startswith("flag"):
-        note(f"the model is at {redact_url(settings.server)} ({config.origins['server']})")
-    with ModelProgress() as show:
-        model = chat_model(llm_config(settings, on_event=show))
+    model = load_model(config)
     corpus = load_corpus(settings, files, tokenizer=capabilities(model).tokenizer) if files else None
-    options = options.model_copy(
-        update={"window": settings.window, "max_tokens": settings.max_tokens, "load": _load_options(config)}
-    )
+    load = load_options(settings, cache=False)  # the cache would keep the text of files that clients have deleted
+    options = options.model_copy(update={"window": settings.window, "max_tokens": settings.max_tokens, "load": load})
     return create_app(model, store, corpus=corpus, options=options), options.name or model.model
 
 
@@ -242,21 +233,6 @@ def server(app: "FastAPI") -> "uvicorn.Server":
             server_header=False,
             timeout_graceful_shutdown=_GRACE,
         )
-    )
-
-
-def _load_options(config: "Config") -> "LoadOptions":
-    from ..corpus import LoadOptions
-
-    settings = config.settings
-    return LoadOptions(
-        layout=settings.layout,
-        ocr=settings.ocr,
-        ocr_language=settings.ocr_language,
-        jobs=settings.jobs,
-        timeout=settings.parse_timeout,
-        memory=settings.parse_memory_mib * 2**20,
-        cache=False,  # it would keep the text of files that clients have deleted
     )
 
 

@@ -21,8 +21,23 @@ from .deferred_imports import defer_unused
 if TYPE_CHECKING:
     from qwen_agent.tools import BaseTool
 
+    from ..llm.protocol import ChatModel
     from ..overflow import Overflow
     from ..reader import LongReader
+
+
+def load_options(settings: Settings, *, password: str | None = None, cache: bool = True) -> LoadOptions:
+    """The settings that concern the parsing of files."""
+    return LoadOptions(
+        layout=settings.layout,
+        ocr=settings.ocr,
+        ocr_language=settings.ocr_language,
+        password=password,
+        jobs=settings.jobs,
+        timeout=settings.parse_timeout,
+        memory=settings.parse_memory_mib * 2**20,
+        cache=cache,
+    )
 
 
 def load_corpus(
@@ -39,19 +54,10 @@ def load_corpus(
     Raises:
         DocumentError: a file could not be read, unless `skip_unreadable` is set and another one could.
     """
-    options = LoadOptions(
-        layout=settings.layout,
-        ocr=settings.ocr,
-        ocr_language=settings.ocr_language,
-        password=password,
-        jobs=settings.jobs,
-        timeout=settings.parse_timeout,
-        memory=settings.parse_memory_mib * 2**20,
-    )
     with progress.LoadProgress() as show:
         corpus = Corpus.load(
             files,
-            options=options,
+            options=load_options(settings, password=password),
             tokenizer=tokenizer,
             on_event=show,
             on_error="collect" if skip_unreadable else "raise",
@@ -121,6 +127,22 @@ def with_running_server(config: Config) -> Config:
     )
 
 
+def load_model(config: Config) -> "ChatModel":
+    """Load the model, or connect to its server. Prints where the server is, unless an option said it.
+
+    Raises:
+        LongreadError: the model is not available.
+    """
+    settings = config.settings
+    if settings.server and not config.origins["server"].startswith("flag"):
+        console.note(f"the model is at {redact_url(settings.server)} ({config.origins['server']})")
+    defer_unused()
+    from ..llm.factory import chat_model
+
+    with progress.ModelProgress() as show:
+        return chat_model(llm_config(settings, on_event=show))
+
+
 def build_reader(
     config: Config,
     files: Sequence[str],
@@ -153,15 +175,10 @@ def build_reader(
     check_syntax(pages)
     if not skip_unreadable:
         check_existence(files)
-    if settings.server and not config.origins["server"].startswith("flag"):
-        console.note(f"the model is at {redact_url(settings.server)} ({config.origins['server']})")
-    defer_unused()
-    from ..llm.factory import chat_model
+    model = load_model(config)
     from ..llm.protocol import capabilities
     from ..reader import LongReader
 
-    with progress.ModelProgress() as show:
-        model = chat_model(llm_config(settings, on_event=show))
     corpus = load_corpus(
         settings,
         files,

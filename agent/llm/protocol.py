@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 
 
 DEFAULT_RETRIES = 2
-"""How often a request is repeated that failed before the server began to answer: on connection errors and on the
-statuses 408, 409, 429 and 5xx, after 0.5 to 8 seconds, or after the server's `Retry-After`. Once an answer has
+"""Number of times that a request is repeated if it failed before the server began to answer: on connection errors and
+on the statuses 408, 409, 429 and 5xx, after 0.5 to 8 seconds, or after the server's `Retry-After`. Once an answer has
 begun, its request is never repeated. `generate_cfg["max_retries"]` overrides it."""
 
 DEFAULT_TIMEOUT = 1800.0

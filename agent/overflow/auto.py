@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict
 from longread.errors import NothingMatches
 
 Overflow = Literal["error", "retrieve", "map", "auto"]
-"""What to do with documents that exceed the context window."""
+"""The strategy for documents that exceed the context window."""
 
 MAX_WINDOWS = 32
 """Windows that `auto` lets `map` read."""

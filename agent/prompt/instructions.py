@@ -5,7 +5,7 @@ _MARKING = "After each fact write where it stands as [name:page], the way the pa
 _OR_SAY_SO = "If the documents do not have the answer, say so."
 
 CITING = f'{_MARKING}Where the wording matters, quote a few words exactly, "in double quotes", before the mark. '
-"""How to cite: the markers and quotes of an answer are looked up."""
+"""The rules for citing. The markers and quotes of an answer are looked up."""
 
 BRIEF = f"{_ONLY}{_MARKING}{_OR_SAY_SO}"
 """For models that were not trained to call tools: with longer instructions, the smallest lose the question."""

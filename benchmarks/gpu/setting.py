@@ -21,7 +21,7 @@ from longread.kernels.sparse.vertical_slash import VerticalSlash
 os.environ.setdefault("TRITON_DEFAULT_FP_FUSION", "1")
 
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
-"""Whether the kernels run in Triton's interpreter, on the CPU: the results are right, but the times are meaningless."""
+"""True if the kernels run in Triton's interpreter, on the CPU: the results are right, but the times are meaningless."""
 DEVICE = torch.device("cpu" if INTERPRETED else "cuda")
 DTYPE = torch.float32 if INTERPRETED else torch.bfloat16  # the interpreter of Triton 3.9 cannot multiply bfloat16
 THEIRS = {"flash": SDPBackend.FLASH_ATTENTION, "cuDNN": SDPBackend.CUDNN_ATTENTION}

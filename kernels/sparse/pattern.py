@@ -7,7 +7,7 @@ from .adaptive import Adaptive
 from .vertical_slash import VerticalSlash
 
 Pattern = VerticalSlash | Adaptive
-"""How sparse the heads of a layer are, by either method."""
+"""The sparsity of the heads of a layer, by either method."""
 
 
 @lru_cache(maxsize=256)

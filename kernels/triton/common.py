@@ -19,7 +19,7 @@ from ..errors import KernelError
 from ..paged_kv import PagedKV
 
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
-"""Whether the kernels run in Triton's interpreter, where tiles are small so that tests are fast."""
+"""True if the kernels run in Triton's interpreter, where tiles are small so that tests are fast."""
 NO_LOGIT = tl.constexpr(-1e30)
 """The maximum of no logits. Finite: inf - inf would be NaN in a row that has seen no key yet."""
 LOG2_E = tl.constexpr(1.4426950408889634)

@@ -1,12 +1,12 @@
 """The locks in requirements/, read."""
 
 import re
-from pathlib import Path
 
 from packaging.markers import Marker
 from packaging.utils import canonicalize_name
 
-ROOT = Path(__file__).parents[2]
+from tests.support.repository import ROOT
+
 _ENTRY = re.compile(r"^([\w.-]+)(?:\[[^\]]*\])?==(\S+?)(?: ; ([^\\]+?))?(?: \\)?$", flags=re.MULTILINE)
 
 
