@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..corpus.formats.pdf import reading_order
-from ..corpus.formats.pdf_reading_order import Block
+from ..corpus.formats.pdf.reading_order import Block
+from ..corpus.formats.pdf.text import reading_order
 from .normalize import NormalText
 
 if TYPE_CHECKING:

@@ -149,7 +149,7 @@ def _check_model(settings: "Settings") -> Result:
 def _check_ocr(settings: "Settings") -> Result:
     from longread.errors import LongreadError
 
-    from ..corpus.formats.pdf_ocr import tessdata
+    from ..corpus.formats.pdf.ocr import tessdata
 
     try:
         return Result("ocr", "ok", f"tesseract data for {settings.ocr_language} in {tessdata(settings.ocr_language)}")

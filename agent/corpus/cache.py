@@ -12,7 +12,7 @@ from longread.documents import OutlineEntry, Page
 
 from .formats import Format, ParseOptions
 
-_REVISION = 2
+_REVISION = 3
 """Increased when the meaning of `Parsed`, `text.normalize` or `control_tokens.neutralise` changes."""
 _MAX_BYTES = 2 << 30
 

@@ -6,18 +6,17 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from functools import cache
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from longread.documents import Document
-from longread.errors import DocumentError, UnsupportedFormat
+from longread.errors import ConfigError, DocumentError, UnsupportedFormat
 
 from ..prompt.tokenizer import QwenTokenizer, Tokenizer, qwen
 from .cache import DocumentCache, Parsed, key_of
 from .events import FileFailed, FileLoaded, FileStarted, LoadEvent
-from .formats import ParseOptions, WrongFormat, detect
+from .formats import Format, ParseOptions, WrongFormat, detect
 from .names import names
 from .options import LoadOptions
 from .parsing.parser import File, Parser
@@ -55,6 +54,7 @@ class _Load:
         self._tokenizer_name = tokenizer.name if tokenizer else QwenTokenizer.name
         self._emit = emit
         self._cache = DocumentCache() if options.cache else None
+        self._tessdata = cache(self._find_tessdata)
         self._files: dict[str, File] = {}
         self._twins: dict[str, list[str]] = {}
         self._parsed: dict[str, Parsed] = {}
@@ -102,15 +102,38 @@ class _Load:
                 if not source.path.samefile(self._files[sha256].path):
                     self._twins.setdefault(sha256, []).append(source.name)
             elif found is not None:
-                self._files[sha256] = File(source.name, source.path, sha256, found, self._parse_options())
+                options = self._parse_options(found)
+                self._files[sha256] = File(source.name, source.path, sha256, found, options)
 
-    def _parse_options(self) -> ParseOptions:
+    def _parse_options(self, found: Format) -> ParseOptions:
+        tessdata = self._tessdata() if "ocr" in found.options else None
         return ParseOptions(
             layout=self._options.layout,
-            ocr=self._options.ocr,
-            ocr_language=self._options.ocr_language if self._options.ocr else "",
+            ocr=tessdata is not None,
+            ocr_language=self._options.ocr_language if tessdata else "",
+            tessdata=str(tessdata or ""),
             password=self._options.password or "",
+            changes=self._options.changes,
+            hidden=self._options.hidden,
+            encoding=self._options.encoding or "",
         )
+
+    def _find_tessdata(self) -> Path | None:
+        """The folder of Tesseract's data; None if OCR is not to be used.
+
+        Raises:
+            ConfigError: OCR was requested, and there is none.
+        """
+        if self._options.ocr in ("never", False):
+            return None
+        from .formats.pdf.ocr import tessdata
+
+        try:
+            return tessdata(self._options.ocr_language)
+        except ConfigError:
+            if self._options.ocr == "auto":
+                return None
+            raise
 
     def _key(self, file: File) -> str:
         return key_of(file.sha256, file.format, file.options, self._tokenizer_name)
@@ -124,12 +147,6 @@ class _Load:
         return parsed is not None
 
     def _parse(self, files: Sequence[File]) -> None:
-        if self._options.ocr and any("ocr" in file.format.options for file in files):
-            from .formats.pdf_ocr import tessdata
-
-            folder = str(tessdata(self._options.ocr_language))
-            for file in files:
-                file.options = replace(file.options, tessdata=folder)
         tokenizer = self._tokenizer
         Parser(self._options, (lambda: tokenizer) if tokenizer else qwen, self._emit, self._finished).run(
             files, min(self._options.jobs or _cores(), _MOST_A_CORE * _cores())

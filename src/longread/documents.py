@@ -25,6 +25,8 @@ class Page(_Frozen):
     """The full text as the parser read it, without leading and trailing white space."""
     tokens: int
     """Tokens of `neutralise(text) + "\n"` (see `longread.control_tokens`), counted by `Document.tokenizer`."""
+    notes: tuple[str, ...] = ()
+    """What was skipped or altered on this page. `Document.warnings` says it once for all pages that it concerns."""
 
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
         short = self.text if len(self.text) <= _REPR_CHARACTERS else self.text[: _REPR_CHARACTERS - 1] + "…"

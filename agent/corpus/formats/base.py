@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, NamedTuple
 
+from ..options import Changes, HiddenText
 from ..text import Line
 
 
@@ -34,8 +35,12 @@ class ParseOptions:
 
     layout: bool = False
     ocr: bool = False
+    """Tesseract's data is there, and may be used."""
     ocr_language: str = "eng"
     tessdata: str = ""
+    changes: Changes = "marked"
+    hidden: HiddenText = "drop"
+    encoding: str = ""
     password: str = field(default="", repr=False)
 
 
@@ -85,7 +90,7 @@ class Format(ABC):
     zip_member: ClassVar[str | None] = None
     """For formats that are ZIP archives: the name of a file that every such archive contains."""
     options: ClassVar[tuple[str, ...]] = ()
-    """The fields of `ParseOptions` that affect the result."""
+    """The fields of `ParseOptions` that affect the result: they are part of the cache key."""
     random_access: ClassVar[bool] = False
     """Whether pages can be parsed independently, so that several processes can share a file."""
 

@@ -248,7 +248,13 @@ class Parser:
             for index, count in zip(indexes, counted.result(), strict=True):
                 tokens[index] = count
         pages = tuple(
-            Page(number=i, label=page.get("label") or str(i), text=page.get("text", ""), tokens=count)
+            Page(
+                number=i,
+                label=page.get("label") or str(i),
+                text=page.get("text", ""),
+                tokens=count,
+                notes=tuple(page.get("notes", ())),
+            )
             for i, (page, count) in enumerate(zip(file.pages, tokens, strict=True), start=1)
         )
         about = file.about

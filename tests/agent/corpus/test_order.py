@@ -7,7 +7,7 @@ from pathlib import Path
 import pymupdf
 import pytest
 
-from longread.agent.corpus.formats.pdf_reading_order import Block, is_ordered, ordered
+from longread.agent.corpus.formats.pdf.reading_order import Block, is_ordered, ordered
 from tests.agent.corpus.loading import load
 
 FLAGS = pymupdf.TEXT_MEDIABOX_CLIP

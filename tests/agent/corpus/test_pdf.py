@@ -10,8 +10,8 @@ import pymupdf
 import pytest
 
 from longread.agent.corpus import Corpus, LoadOptions
-from longread.agent.corpus.formats.pdf import _numeral
-from longread.agent.corpus.formats.pdf_ocr import tessdata
+from longread.agent.corpus.formats.pdf.labels import numeral
+from longread.agent.corpus.formats.pdf.ocr import tessdata
 from longread.agent.prompt.tokenizer import qwen
 from longread.control_tokens import neutralise
 from longread.errors import ConfigError, DocumentError, PasswordRequired, UnsupportedFormat
@@ -93,7 +93,7 @@ def test_page_labels(tmp_path: Path) -> None:
     assert len(labels) == 40  # more pages than the first job of a file reads
     with pymupdf.open(path) as document:
         assert labels == [page.get_label() for page in document]
-    assert _numeral(1994, "R") == "MCMXCIV"
+    assert numeral(1994, "R") == "MCMXCIV"
 
 
 def test_pages_without_labels_are_called_by_their_number(tmp_path: Path) -> None:
