@@ -43,7 +43,7 @@ def plan(
     api_key: ServerKey = None,
     kv_disk: KvDisk = None,
     kv_disk_size: KvDiskSize = None,
-    kv_memory: KvMemory = 4.0,
+    kv_memory: KvMemory = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the plan as JSON.")] = False,
 ) -> None:
     """Show the memory a model takes on some GPUs, and the command that agent serve runs with the same options.
@@ -94,7 +94,7 @@ def serve(
     api_key: ServerKey = None,
     kv_disk: KvDisk = None,
     kv_disk_size: KvDiskSize = None,
-    kv_memory: KvMemory = 4.0,
+    kv_memory: KvMemory = None,
     stop: Annotated[bool, typer.Option("--stop", help="Stop the server of MODEL, or the only one.")] = False,
     status: Annotated[bool, typer.Option("--status", help="List the running servers.")] = False,
 ) -> None:

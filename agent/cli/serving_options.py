@@ -102,8 +102,10 @@ KvDiskSize = Annotated[
 ]
 
 KvMemory = Annotated[
-    float,
-    typer.Option("--kv-memory", metavar="GIB", min=0, help="Main memory between GPU and disk, with --kv-disk."),
+    float | None,
+    typer.Option(
+        "--kv-memory", metavar="GIB", min=0, help="Main memory between GPU and disk, with --kv-disk. Default: 4."
+    ),
 ]
 
 
@@ -125,8 +127,12 @@ def server_options(*, gpus: str | None, chunking: str = "equal-time", extra: lis
     from longread.serving.planning.gpus import Gpus
     from longread.serving.vllm_server.options import Chunking, Options
 
-    if values.get("kv_disk_gib") is not None and values["kv_disk"] is None:
-        raise typer.BadParameter("it has no effect without --kv-disk.", param_hint="--kv-disk-size")
-    return Options(
-        gpus=Gpus.parse(gpus) if gpus else None, chunking=Chunking.parse(chunking), extra=tuple(extra), **values
-    )
+    mode = Chunking.parse(chunking)
+    for option, name in (("--kv-disk-size", "kv_disk_gib"), ("--kv-memory", "kv_memory_gib")):
+        if values.get(name) is None:
+            values.pop(name, None)  # the default of `Options`
+        elif values["kv_disk"] is None:
+            raise typer.BadParameter("it has no effect without --kv-disk.", param_hint=option)
+    if mode.size is not None and values.get("chunk") is not None:
+        raise typer.BadParameter(f"it has no effect with --chunking {chunking}.", param_hint="--chunk")
+    return Options(gpus=Gpus.parse(gpus) if gpus else None, chunking=mode, extra=tuple(extra), **values)

@@ -180,14 +180,20 @@ def test_a_model_that_is_not_here_is_named_by_its_hub_id(tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == []
 
 
-def test_options_without_effect_are_refused() -> None:
-    for command in ("plan", "serve"):
-        result = run(command, "qwen2.5-7b-1m", "--gpus", "4xH100-80", "--kv-disk-size", "4")
-        assert result.exit_code == 2
-        assert "no effect without --kv-disk" in result.stderr
-        result = run(command, "qwen2.5-7b-1m", "word", "--", "--seed", "1")
-        assert result.exit_code == 2
-        assert "unexpected extra argument(s) (word)" in result.stderr
+@pytest.mark.parametrize("command", ["plan", "serve"])
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--kv-disk-size", "4"), "--kv-disk-size: it has no effect without --kv-disk"),
+        (("--kv-memory", "4"), "--kv-memory: it has no effect without --kv-disk"),
+        (("--chunking", "fixed:2048", "--chunk", "1024"), "--chunk: it has no effect with --chunking fixed:2048"),
+        (("word", "--", "--seed", "1"), "unexpected extra argument(s) (word)"),
+    ],
+)
+def test_options_without_effect_are_refused(command: str, options: tuple[str, ...], said: str) -> None:
+    result = run(command, "qwen2.5-7b-1m", "--gpus", "4xH100-80", *options)
+    assert result.exit_code == 2
+    assert said in result.stderr
 
 
 # Arguments
