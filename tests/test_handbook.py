@@ -88,11 +88,11 @@ def test_letters_are_not_joined(handbook: list[str]):
 
 
 def test_a_chapter_that_is_too_long_is_named(maker):
-    with pytest.raises(ValueError, match="the chapter 'Long' does not fit on its page: shorten it"):
+    with pytest.raises(ValueError, match=r"chapter 'Long'.*shorten"):
         maker.render_pdf("# Title\n\nLead.\n\n## Long\n\n" + "Many words. " * 2000)
 
 
 @pytest.mark.parametrize("markdown", ["No title\n## A\n", "# Only a title\n"])
 def test_a_handbook_without_title_or_chapters_is_refused(maker, markdown: str):
-    with pytest.raises(ValueError, match="the handbook begins with '# Title' and has a '## Chapter' for every page"):
+    with pytest.raises(ValueError, match=r"handbook begins.*'# Title'.*'## Chapter'"):
         maker.render_pdf(markdown)

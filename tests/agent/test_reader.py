@@ -142,7 +142,7 @@ def test_settings_reach_the_model_and_nothing_is_truncated() -> None:
 
 
 def test_the_models_own_window_counts() -> None:
-    with pytest.raises(PromptTooLong, match="a window of 300 less 250 kept for the answer"):
+    with pytest.raises(PromptTooLong, match=r"window.*300.*250.*answer"):
         LongReader(BOOK, Scripted("Yes.", window=300), max_tokens=250).ask("What?")
     assert LongReader(BOOK, Scripted("Yes.", window=300), window=9000, max_tokens=250).ask("What?").text == "Yes."
 

@@ -13,6 +13,7 @@ from longread.agent.overflow import MapPlanned, WindowDone
 from longread.errors import ConfigError, PromptTooLong
 from tests.support.corpora import corpus, document
 from tests.support.endpoints import Endpoint
+from tests.support.messages import says
 from tests.support.scripted_server import Reply, Request, ScriptedServer
 
 FILLER = "The grass is green and the sky is blue over the quiet hills. " * 12
@@ -76,7 +77,7 @@ def test_the_way_is_chosen_and_said(scripted_server: ScriptedServer, endpoint: E
     reader = LongReader(LONG, endpoint(), window=2000, max_tokens=100, overflow="auto")
     one = reader.ask("When was the harbour founded?")
     assert one.pages_seen
-    assert one.notes[0] == "The documents do not fit the window, and pages have the question's words."
+    assert says(one.notes[0], "documents", "window", "question's")
     everything = reader.ask("Summarise everything.")
     assert everything.pages_seen is None
     assert "they are read in parts" in everything.notes[0]

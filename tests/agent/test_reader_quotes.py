@@ -16,6 +16,7 @@ from longread.agent.events import CitationChecked
 from longread.events import Delta
 from tests.support.corpora import corpus, document
 from tests.support.endpoints import Endpoint
+from tests.support.messages import says
 from tests.support.scripted_server import Reply, Request, ScriptedServer, chunk
 
 PAGE = "One token of the 7B model takes 57,344 bytes of K/V cache in sixteen bits."
@@ -85,9 +86,9 @@ def test_at_the_command_line(scripted_server: ScriptedServer, tmp_path: Path):
     scripted_server.default = Reply.text(f"{TRUE} {ALTERED} {INVENTED}")
     result = ask(scripted_server, tmp_path)
     assert result.exit_code == 0
-    assert "✓ “takes 57,344 bytes of K/V cache” verified on [book:1]" in result.stderr
-    assert "≠ “takes 58,344 bytes of K/V cache” not the words of [book:1], which says: takes 57,344" in result.stderr
-    assert "✗ “decoding is cheap on every machine there is” unverified" in result.stderr
+    assert says(result.stderr, "“takes 57,344 bytes of K/V cache”", "verified", "[book:1]")
+    assert says(result.stderr, "“takes 58,344 bytes of K/V cache”", "words", "[book:1]", "takes", "57,344")
+    assert says(result.stderr, "“decoding is cheap on every machine there is”", "unverified")
     assert "Quotes: 1 verified, 1 corrected, 1 unverified" in result.stderr
     found = json.loads(ask(scripted_server, tmp_path, "--json").stdout)
     assert [quote["status"] for quote in found["quotes"]] == ["verified", "corrected", "unverified"]
@@ -122,7 +123,7 @@ def test_a_copy_with_the_quotes_highlighted(scripted_server: ScriptedServer, tmp
     result = highlight(scripted_server, tmp_path / "out.pdf")
     assert result.exit_code == 0, result.stderr
     assert f"{tmp_path / 'out.pdf'}: 1 quote highlighted" in result.stderr
-    assert "not highlighted, as no page has it: “decoding is cheap on every machine there is”" in result.stderr
+    assert says(result.stderr, "highlighted", "page", "“decoding is cheap on every machine there is”")
     with pymupdf.open(tmp_path / "out.pdf") as file:
         [found] = [page.number for page in file if list(page.annots(types=[pymupdf.PDF_ANNOT_HIGHLIGHT]))]
     assert found == 7

@@ -23,6 +23,7 @@ from longread.serving.pipeline.chunker import (
     fixed,
     makespan,
 )
+from tests.support.messages import says
 
 TOKEN = CostModel(dense=Terms(token=1e-3, decode=1e-3))
 """A second for a thousand tokens."""
@@ -155,7 +156,7 @@ def test_a_few_scenarios_come_out(capsys: pytest.CaptureFixture[str]):
     command.main(["--tiny"])
     out = capsys.readouterr().out
     assert "| qwen2.5-7b-1m | sparse | 65,536 | 4 |" in out
-    assert "| of a machine three times as slow |" in out
+    assert says(out, "| of a machine", "three times", "|")
 
 
 def measured(folder: Path, slower: float) -> None:

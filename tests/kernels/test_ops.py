@@ -369,14 +369,14 @@ def test_triton_on_a_cpu_needs_the_interpreter(call: dict[str, Any], monkeypatch
 
 def test_keys_that_do_not_fit_the_queries_are_refused() -> None:
     q, k = torch.randn(4, 2, 16), torch.randn(6, 2, 16)
-    with pytest.raises(KernelError, match=r"both have the 3 tokens before the queries and the 4"):
+    with pytest.raises(KernelError, match=r"3 tokens.*queries.*4"):
         attend(q, k, k, SPEC, start=3)
     kv = PagedKV(k[None], k[None])
     with pytest.raises(KernelError, match=r"slots are \[4\]"):
         dca_write(k, k, kv, torch.arange(4), torch.arange(6), SPEC)
     with pytest.raises(KernelError, match=r"both are \[tokens, 2 K/V heads, head_dim\]"):
         dca_write(k, k[:, :1], kv, torch.arange(6), torch.arange(6), SPEC)
-    with pytest.raises(KernelError, match=r"k is \[6, 2, 8\]; it is \[tokens, heads, 16\]"):
+    with pytest.raises(KernelError, match=r"k.*\[6, 2, 8\].*\[tokens, heads, 16\]"):
         dca_write(k[..., :8], k[..., :8], kv, torch.arange(6), torch.arange(6), SPEC)
 
 

@@ -92,7 +92,7 @@ def test_sparse_with_everything_kept_is_dense_and_with_little_is_not() -> None:
 def test_what_cannot_be_patched() -> None:
     with pytest.raises(KernelError, match="does not have the layers"):
         patch(torch.nn.Linear(2, 2))
-    with pytest.raises(KernelError, match="the budgets are for 3 layers of 4 heads; the model has 2 of 4"):
+    with pytest.raises(KernelError, match=r"budgets.*3 layers.*4 heads.*2.*4"):
         patch(model(), DCA, Budgets.uniform(3, 4, vertical=40, slash=100))
     prepared, unprepared, ids = patch(model()), model(), prompt(8)
     unprepared.set_attn_implementation("longread")
@@ -163,7 +163,7 @@ def test_nothing_to_measure() -> None:
     with pytest.raises(KernelError, match="no budgets to measure"):
         measure(patch(model(), DCA), [1] * 300, chunk=128)
     budgets = Budgets.uniform(2, 4, vertical=40, slash=101)
-    with pytest.raises(KernelError, match="nothing of 300 tokens in chunks of 128 would be sparse"):
+    with pytest.raises(KernelError, match=r"nothing.*300 tokens.*128"):
         measure(patch(model(), DCA, budgets), [1] * 300, chunk=128)
 
 

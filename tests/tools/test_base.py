@@ -17,6 +17,7 @@ from longread.control_tokens import sanitize
 from longread.documents import Document, OutlineEntry
 from longread.tools import NAMES, Arguments, PageRanking, Tool, ToolError, ToolLimits, document_tools
 from tests.support.corpora import corpus, document
+from tests.support.messages import says
 
 TWO = corpus(document("a", "alpha beta"), document("b", "gamma"))
 
@@ -141,8 +142,8 @@ def test_a_document_is_known_by_its_name_or_file(name: str):
 
 def test_a_document_that_is_not_there():
     _, read, *_ = document_tools(TWO)
-    assert read.call({"document": "c", "pages": "1"}) == 'read_pages: no document is named "c". There are: a, b.'
-    assert read.call({"pages": "1"}) == "read_pages: document is missing, and there are 2: a, b."
+    assert says(read.call({"document": "c", "pages": "1"}), "read_pages", "document", '"c"', "a, b")
+    assert says(read.call({"pages": "1"}), "read_pages", "document", "missing", "2: a, b")
     many = corpus(*(document(f"d{i}", "x") for i in range(50)))
     assert document_tools(many)[1].call({"pages": "1"}).endswith("d18, d19 and 30 more.")
 

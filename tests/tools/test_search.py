@@ -12,6 +12,7 @@ from longread import Corpus
 from longread.tools.search import _any_space
 from longread.tools.text.phrases import UnwrappedText, fold_case, unwrap
 from tests.support.corpora import corpus, document
+from tests.support.messages import says
 
 Calls = Callable[..., Callable[..., str]]
 
@@ -41,13 +42,9 @@ def test_matches_are_counted_by_page_and_document(calls: Calls):
     assert counted(call("search", query="Cat", case_sensitive=True)) == (1, 1)
     assert counted(call("search", query="cat", document="a")) == (3, 2)
     assert counted(call("search", query="cat", document="a", pages="2-3")) == (1, 1)
-    assert call("search", query="cow") == (
-        "0 matches of the phrase 'cow' on 0 of 5 pages. mode=bm25 finds pages by single words."
-    )
+    assert says(call("search", query="cow"), "0", "matches", "phrase", "'cow'", "0", "5", "bm25")
     assert call("search", query="cat", pages="1").startswith("search: document is missing")
-    assert call("search", query="cat", document="a", pages="2-7") == (
-        "search: pages: a does not have all pages of 2-7. Its pages are 1-3."
-    )
+    assert says(call("search", query="cat", document="a", pages="2-7"), "search", "pages", "2-7", "1-3")
     assert call("search", query="  ") == "search: query is empty."
 
 
@@ -153,9 +150,7 @@ def test_more_than_is_shown_is_counted_and_can_be_asked_for(calls: Calls):
     seen += quoted(call("search", query="needle", offset=60))
     assert len(seen) == 80
     assert [int(re.match(r"\[a:(\d+)\]", line)[1]) for line in seen] == [n // 2 + 1 for n in range(80)]  # pyright: ignore
-    assert call("search", query="needle", offset=80) == (
-        "search: offset is 80, and there are 80 matches, numbered from 0."
-    )
+    assert says(call("search", query="needle", offset=80), "80", "80", "matches", "numbered", "0")
 
 
 @pytest.mark.parametrize("mode", ["exact", "regex", "bm25"])
@@ -180,9 +175,7 @@ def test_regular_expressions(calls: Calls):
     assert call("search", mode="regex", query="(x").startswith(
         "search: the regular expression cannot be read: missing )"
     )
-    assert call("search", mode="regex", query="(?R)") == (
-        "search: a regular expression may not call itself or its groups."
-    )
+    assert says(call("search", mode="regex", query="(?R)"), "search: ", "may not call itself")
 
 
 @pytest.mark.parametrize(
@@ -206,7 +199,7 @@ def test_the_time_of_an_expression_is_for_all_pages(calls: Calls, monkeypatch: p
     moments = iter([0.0, 0.2, 0.4])  # at the beginning, and before each page
     monkeypatch.setattr("longread.tools.search.monotonic", lambda: next(moments))
     call = calls(corpus(document("a", "one", "two")), regex_seconds=0.3)
-    assert "more than 0.3 s and was stopped at [a:2]" in call("search", mode="regex", query="o")
+    assert says(call("search", mode="regex", query="o"), "0.3", "stopped", "[a:2]")
 
 
 def test_pages_by_words(calls: Calls):
@@ -214,14 +207,14 @@ def test_pages_by_words(calls: Calls):
         corpus(document("a", "the whale and the sea", "a whale whale whale", "ships"), document("b", "鲸鱼在海里"))
     )
     answer = call("search", mode="bm25", query="whale")
-    assert answer.split("\n")[0] == "2 of 4 pages have a word of 'whale'."
+    assert says(answer.split("\n")[0], "2", "4", "pages", "word", "'whale'")
     assert quoted(answer) == ["[a:2] a whale whale whale", "[a:1] the whale and the sea"]
     assert quoted(call("search", mode="bm25", query="鲸鱼")) == ["[b:1] 鲸鱼在海里"]
     assert quoted(call("search", mode="bm25", query="鱼")) == ["[b:1] 鲸鱼在海里"]
     assert quoted(call("search", mode="bm25", query="whale", document="a", pages="1")) == [
         "[a:1] the whale and the sea"
     ]
-    assert call("search", mode="bm25", query="xyzzy") == "0 of 4 pages have a word of 'xyzzy'."
+    assert says(call("search", mode="bm25", query="xyzzy"), "0", "4", "pages", "word", "'xyzzy'")
     far = "nothing here. " * 100
     snippet = quoted(
         calls(corpus(document("a", far + "the white whale swam" + far)))("search", mode="bm25", query="white whale")

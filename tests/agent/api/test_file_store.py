@@ -173,20 +173,18 @@ def test_limits_of_files(scripted_server: ScriptedServer, tmp_path: Path, monkey
     limits = ApiLimits(files=2, file_bytes=1000, storage_bytes=1500)
     with api(scripted_server, tmp_path / "data", limits=limits) as server:
         client = server.client()
-        with pytest.raises(
-            openai.APIStatusError, match="The file has 1,001 bytes, and a file may have 1,000"
-        ) as caught:
+        with pytest.raises(openai.APIStatusError, match=r"file.*1,001 bytes.*file.*1,000") as caught:
             client.files.create(file=("large.txt", b"x" * 1001), purpose="user_data")
         assert caught.value.status_code == 413
         with pytest.raises(openai.APIStatusError, match="larger than the 66,536 bytes") as caught:
             client.files.create(file=("huge.txt", b"x" * 20_000_000), purpose="user_data")
         assert caught.value.status_code == 413
         first = client.files.create(file=("1.txt", b"x" * 900), purpose="user_data")
-        with pytest.raises(openai.BadRequestError, match="take 900 bytes of 1,500, and this one has 700") as full:
+        with pytest.raises(openai.BadRequestError, match=r"take 900 bytes.*1,500.*700") as full:
             client.files.create(file=("2.txt", b"y" * 700), purpose="user_data")
         assert full.value.code == "storage_limit_exceeded"
         client.files.create(file=("2.txt", b"y" * 100), purpose="user_data")
-        with pytest.raises(openai.BadRequestError, match="There are 2 files, and no more are kept"):
+        with pytest.raises(openai.BadRequestError, match=r"2 files.*kept"):
             client.files.create(file=("3.txt", b"z"), purpose="user_data")
         client.files.delete(first.id)
         client.files.create(file=("3.txt", b"zzz"), purpose="user_data")

@@ -16,6 +16,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from longread.agent.cli.app import app
+from tests.support.messages import says
 from tests.support.scripted_server import Reply, Request, ScriptedServer, chunk
 
 HANDBOOK = Path(__file__).parents[3] / "examples" / "handbook.pdf"
@@ -69,7 +70,7 @@ def test_question_and_document_can_come_from_a_pipe(book: str, server: ScriptedS
     assert "piped text, 42 words" in server.chats[-1].json["messages"][-1]["content"]
     both = run("ask", "-", "-f", "-", "--server", server.url, stdin="x")
     assert both.exit_code == 1
-    assert "Standard input cannot be both the question and a document" in both.stderr
+    assert says(both.stderr, "Standard", "question", "document")
 
 
 def test_a_dry_run_asks_nothing_and_says_what_fits(server: ScriptedServer) -> None:
@@ -146,7 +147,7 @@ def test_a_conversation_from_a_pipe(book: str, tmp_path: Path, server: ScriptedS
     assert "there is no command /nonsense" in result.stderr
     assert "exists; /save needs a new name" in result.stderr
     text = saved.read_text()
-    assert "## How many bytes?\n\nIt takes 57,344 bytes [book:1].\n\nPages with these words" in text
+    assert says(text, "bytes", "takes", "57,344", "[book:1]")
     assert "## And now?" in text
 
 

@@ -56,7 +56,7 @@ def test_an_openai_key_goes_to_no_other_server(
 
 def test_a_folder_does_not_choose_where_a_key_is_sent(home: Path, tmp_path: Path) -> None:
     (tmp_path / "longread.toml").write_text("server = 'http://elsewhere/v1'\n")
-    with pytest.raises(ConfigError, match="sets the server, http://elsewhere/v1, and your key is from the environment"):
+    with pytest.raises(ConfigError, match=r"server, http://elsewhere/v1.*environment"):
         load(tmp_path, {"LONGREAD_API_KEY": "secret"})
     assert load(tmp_path, {"LONGREAD_API_KEY": "secret"}, server="http://mine").settings.api_key == "secret"
     (tmp_path / "longread.toml").write_text("server = 'http://elsewhere/v1'\napi_key = 'theirs'\n")

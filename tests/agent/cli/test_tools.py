@@ -10,6 +10,7 @@ from typer.testing import CliRunner, Result
 
 from longread.agent.cli.app import app
 from longread.tools import PythonLimits
+from tests.support.messages import says
 from tests.support.scripted_server import Reply, ScriptedServer
 
 CALL = Reply.calls(("search", {"query": "bytes"}), text="Let me look.")
@@ -120,4 +121,4 @@ def test_an_answer_that_fits_a_schema(scripted_server: ScriptedServer, ask: Call
     scripted_server.script(Reply.text("Many."), Reply.text("So many."))
     result = ask("--schema", str(schema))
     assert result.exit_code == 1
-    assert "does not fit the schema: it is not JSON" in result.stderr
+    assert says(result.stderr, "schema", "not JSON")

@@ -118,7 +118,7 @@ def test_an_error_ends_the_run_and_keeps_what_was_answered(tmp_path: Path, monke
 def test_results_of_something_else_are_refused(tmp_path: Path):
     path = tmp_path / "r.jsonl"
     ask_all(path, [sample(0)])
-    with pytest.raises(QualityError, match="has results with model 'm', and this run has 'n': give another --out"):
+    with pytest.raises(QualityError, match=r"results.*model 'm'.*'n'.*--out"):
         Results(path, {**SETTINGS, "model": "n"})
     with pytest.raises(QualityError, match="has t/1000/1/0 with another prompt"):
         ask_all(path, [sample(0, context="Another text. ")])
@@ -131,7 +131,7 @@ def test_results_of_something_else_are_refused(tmp_path: Path):
 
 def test_a_judge_rates_what_cannot_be_compared(tmp_path: Path):
     judged = sample(0, metric="judged")
-    with pytest.raises(QualityError, match="t is judged by a model: name one with --judge"):
+    with pytest.raises(QualityError, match=r"judged.*model.*--judge"):
         ask_all(tmp_path / "r.jsonl", [judged])
     results = ask_all(tmp_path / "r.jsonl", [judged], judge=lambda prompt, tokens: reply(f"{prompt}: [[9]]"))
     assert results.rows[judged.key].score == 0.9

@@ -143,17 +143,13 @@ class TestSettings:
         assert len(asked[1][-1]["content"]) < len(text), "who asks for Qwen-Agent's truncation gets it"
 
     def test_too_long(self, chat: EmbeddedChat) -> None:
-        with pytest.raises(
-            PromptTooLong, match=r"and 12 are kept for the answer; together that is more than the 8,192"
-        ):
+        with pytest.raises(PromptTooLong, match=r"12.*kept.*answer; together.*8,192"):
             list(chat.chat([Message("user", "word " * 9000)], stream=True))
 
     def test_unknown_settings(self, chat: EmbeddedChat) -> None:
-        with pytest.raises(
-            ConfigError, match="generate_cfg has 'top_k', which the embedded engine cannot do; it has max"
-        ):
+        with pytest.raises(ConfigError, match=r"generate_cfg.*'top_k'.*embedded engine.*do"):
             chat.chat(QUESTION, stream=False, extra_generate_cfg={"top_k": 20})
-        with pytest.raises(ConfigError, match="longread-embedded has no setting 'modell'; it has model, model_type"):
+        with pytest.raises(ConfigError, match=r"longread-embedded.*setting 'modell'.*model, model_type"):
             EmbeddedChat({"modell": "x"})
 
     def test_no_such_model(self) -> None:

@@ -19,6 +19,7 @@ from longread.agent.llm.openai_server import Server
 from longread.agent.llm.server_errors import translate
 from longread.errors import ServerError
 from tests.support.endpoints import QUESTION, Clock, Endpoint, server_error
+from tests.support.messages import says
 from tests.support.scripted_server import CUT, Reply, Request, ScriptedServer, chunk
 from tests.support.waiting import PATIENCE
 
@@ -133,7 +134,7 @@ def test_no_answer_to_connect(monkeypatch):
         said = server_error(model)
         for filler in fillers:
             filler.close()
-    assert "cannot be reached: no answer to the attempt to connect. Is it running" in said
+    assert says(said, "reached", "attempt", "connect")
 
 
 def test_an_attempt_at_several_addresses():
@@ -142,7 +143,7 @@ def test_an_attempt_at_several_addresses():
     error.__cause__ = OSError("All connection attempts failed")
     error.__cause__.__cause__ = ExceptionGroup("several", [OSError(99, "no IPv6"), ConnectionRefusedError(111, "no")])
     said = str(translate(error, Server("http://localhost")))
-    assert said == "http://localhost/v1 cannot be reached: connection refused. Is it running, and is the port right?"
+    assert says(said, "http://localhost/v1", "reached", "connection")
 
 
 # Refused
@@ -161,15 +162,12 @@ def test_an_unknown_model_lists_those_that_are_served(scripted_server: ScriptedS
     scripted_server.models = [{"id": "qwen"}, {"id": "llama"}]
     scripted_server.default = Reply.error(404, "The model `gpt` does not exist.")
     said = server_error(endpoint(model="gpt"))
-    assert said == f"{scripted_server.url} has no model 'gpt' (404): choose one of qwen, llama."
+    assert says(said, str(scripted_server.url), "model", "'gpt'", "404", "choose")
 
 
 def test_a_wrong_path(scripted_server: ScriptedServer):
     model = EndpointChat({"server": f"{scripted_server.url}/chat", "model": "m", "generate_cfg": {"max_retries": 0}})
-    assert (
-        server_error(model)
-        == f"{scripted_server.url}/chat has no such page (404): Not Found. Usually the address ends in /v1."
-    )
+    assert says(server_error(model), str(scripted_server.url), "/chat", "404", "Usually", "address", "/v1")
 
 
 def test_busy_after_retries(scripted_server: ScriptedServer, endpoint: Endpoint):
@@ -180,7 +178,7 @@ def test_busy_after_retries(scripted_server: ScriptedServer, endpoint: Endpoint)
         headers={"Retry-After-Ms": "10"},
     )
     said = server_error(endpoint({"max_retries": 2}))
-    assert said == f"{scripted_server.url} is busy or the quota is used up (429): Rate limit reached. Try again later."
+    assert says(said, str(scripted_server.url), "quota", "429", "reached")
     assert len(scripted_server.chats) == 3
 
 
@@ -196,9 +194,7 @@ def test_a_failure_that_passes_is_not_noticed(scripted_server: ScriptedServer):
 def test_a_failure_of_the_server(scripted_server: ScriptedServer, endpoint: Endpoint):
     scripted_server.default = Reply.error(500, "CUDA out of memory.\nTried to allocate 2 GiB")
     said = server_error(endpoint())
-    assert said == (
-        f"{scripted_server.url} failed (500): CUDA out of memory. Tried to allocate 2 GiB. Its log should say why."
-    )
+    assert says(said, str(scripted_server.url), "failed", "500", "CUDA", "allocate", "2")
 
 
 @pytest.mark.parametrize(
@@ -257,7 +253,7 @@ def test_a_stream_that_ends_without_an_end(scripted_server: ScriptedServer, endp
     scripted_server.script(Reply(BEGUN))
     text, said = heard(endpoint())
     assert text == "The capital of"
-    assert "broke off after 14 characters: the connection was closed before its end." in said
+    assert says(said, "14", "characters", "connection")
 
 
 def test_a_connection_that_breaks_before_the_first_token(scripted_server: ScriptedServer, endpoint: Endpoint):
@@ -283,7 +279,7 @@ def test_what_is_no_chunk(scripted_server: ScriptedServer, endpoint: Endpoint, g
     scripted_server.script(Reply([*BEGUN, garbage]))
     text, said = heard(endpoint())
     assert text == "The capital of"
-    assert "broke off after 14 characters: the server sent garbage (" in said
+    assert says(said, "14", "characters", "garbage")
 
 
 @pytest.mark.parametrize(
@@ -317,22 +313,17 @@ def test_a_key_that_comes_back_is_not_shown(scripted_server: ScriptedServer, end
 
 def test_a_web_page(scripted_server: ScriptedServer, endpoint: Endpoint):
     scripted_server.default = Reply.page("My router")
-    assert server_error(endpoint()) == (
-        f"{scripted_server.url} answered with a web page, 'My router'. Is this the right port and path? "
-        "Usually the address ends in /v1."
-    )
+    assert says(server_error(endpoint()), str(scripted_server.url), "answered", "'My router'", "Usually", "/v1")
 
 
 def test_a_server_that_does_not_stream(scripted_server: ScriptedServer, endpoint: Endpoint):
     scripted_server.script(Reply.json({"choices": [{"message": {"content": "Paris."}, "finish_reason": "stop"}]}))
-    assert server_error(endpoint()) == (
-        f"{scripted_server.url} answered in one piece: longread needs a server that streams."
-    )
+    assert says(server_error(endpoint()), str(scripted_server.url), "answered", "longread", "streams")
 
 
 def test_an_empty_stream(scripted_server: ScriptedServer, endpoint: Endpoint):
     scripted_server.script(Reply([]))
-    assert "broke off after 0 characters: the connection was closed before its end" in server_error(endpoint())
+    assert says(server_error(endpoint()), "0", "characters", "connection")
 
 
 # Silence
@@ -349,10 +340,7 @@ def test_no_first_token_in_time(scripted_server: ScriptedServer, endpoint: Endpo
 
     scripted_server.script(silent)
     said = server_error(endpoint(timeout=0.4))
-    assert said == (
-        f"{scripted_server.url} sent no token for 0.4 seconds. Long prompts take minutes to their first token: "
-        "set a longer timeout if it is still at work."
-    )
+    assert says(said, str(scripted_server.url), "0.4", "seconds", "prompts")
     assert scripted_server.chats[0].gone.wait(PATIENCE)
     assert len(scripted_server.chats) == 1, "a prompt that takes long is not sent again"
 

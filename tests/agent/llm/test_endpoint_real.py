@@ -184,7 +184,7 @@ def test_it_says_which_model_it_has_and_neither_the_window_nor_how_it_counts(
     if listed:
         assert EndpointChat({"server": server}).model == str(model_folder)
     else:
-        with pytest.raises(ConfigError, match="lists no models: say which one to ask for"):
+        with pytest.raises(ConfigError, match=r"lists.*models"):
             EndpointChat({"server": server})
     assert model.window is None
     assert model.tokenizer is None

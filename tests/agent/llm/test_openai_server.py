@@ -13,6 +13,7 @@ from longread.agent.llm.openai_server import Server
 from longread.agent.llm.server_tokenizer import is_qwen
 from longread.agent.prompt.tokenizer import qwen
 from longread.errors import ConfigError, ServerError
+from tests.support.messages import says
 from tests.support.scripted_server import Reply, ScriptedServer
 from tests.support.waiting import PATIENCE
 
@@ -53,10 +54,7 @@ def test_a_password_in_the_address_is_sent_and_not_shown():
 def test_what_is_no_address(written: str):
     with pytest.raises(ConfigError) as caught:
         Server(written)
-    assert str(caught.value) == (
-        f"The server {written!r} is not an address that can be used: write http://HOST:PORT/v1, "
-        "https:// where it is encrypted, or unix:/PATH for a Unix domain socket."
-    )
+    assert says(caught.value, repr(written), "http://HOST:PORT/v1", "https://", "unix:/PATH")
 
 
 @pytest.mark.parametrize("prefix", ["unix:", "unix://"])
@@ -99,13 +97,13 @@ def test_the_window_as_servers_give_it(scripted_server: ScriptedServer, entry: d
 @pytest.mark.parametrize("reply", [{"data": "m"}, {"models": []}, [], {"data": [{"name": "m"}]}])
 def test_what_is_no_list_of_models(scripted_server: ScriptedServer, monkeypatch, reply):
     monkeypatch.setattr(scripted_server, "reply_to", lambda _: Reply.json(reply))
-    with pytest.raises(ServerError, match=r"/v1/models did not answer with a list of models but with '"):
+    with pytest.raises(ServerError, match=r"/v1/models.*answer.*models.*'"):
         list_models(scripted_server.url)
 
 
 def test_a_web_page_instead_of_models(scripted_server: ScriptedServer, monkeypatch):
     monkeypatch.setattr(scripted_server, "reply_to", lambda _: Reply.page("Router"))
-    with pytest.raises(ServerError, match=r"did not answer with JSON but with '<!doctype html>.*Usually the address"):
+    with pytest.raises(ServerError, match=r"answer.*'<!doctype html>.*Usually.*address"):
         list_models(scripted_server.url)
 
 
@@ -211,7 +209,7 @@ def test_a_server_that_stops_counting(scripted_server: ScriptedServer):
     tokenizer = server_tokenizer(scripted_server.url, None, "llama")
     assert tokenizer is not None
     scripted_server.tokenize = lambda _: Reply.json({"count": 3})
-    with pytest.raises(ServerError, match=r"/tokenize did not answer with tokens but with '\{\"count\": 3\}'"):
+    with pytest.raises(ServerError, match=r"/tokenize.*answer.*tokens.*\{\"count\": 3\}"):
         tokenizer.counts(["one two three"])
     scripted_server.tokenize = lambda _: Reply.error(500, "boom")
     with pytest.raises(ServerError, match=r"failed \(500\): boom"):

@@ -69,9 +69,7 @@ def test_what_map_would_cost_too_much_is_retrieved_and_the_loss_is_said() -> Non
 
 
 def test_where_neither_way_is_open_it_is_an_error() -> None:
-    with pytest.raises(
-        NothingMatches, match="no page has a word of the question, and reading them in parts would take"
-    ):
+    with pytest.raises(NothingMatches, match=r"question.*reading"):
         choose("Когда это было?", fits=False, matches=False, windows=33)
 
 

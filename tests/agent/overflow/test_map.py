@@ -31,6 +31,7 @@ from longread.agent.prompt.tokenizer import qwen
 from longread.errors import PromptTooLong, ServerError
 from longread.events import Delta
 from tests.support.corpora import corpus, document
+from tests.support.messages import says
 from tests.support.planted import QUESTION, Finder, is_merge, planted, rendered_tokens, said_in
 
 WINDOW, RESERVE = 2000, 400
@@ -235,9 +236,7 @@ def test_marks_that_the_merge_made_up_or_lost_are_told_apart() -> None:
     assert result.unknown_citations == ("[d:9]",)
     assert result.unsupported_citations == ("[c:1]",)
     assert result.lost_citations == ("[b:1]",)
-    assert "Cited without a part that cites it: [c:1]. Cited by a part, and not in the answer: [b:1]." in (
-        result.describe()
-    )
+    assert says(result.describe(), "without", "[c:1]", "answer", "[b:1]")
     assert result.usage is None
 
 
@@ -299,10 +298,7 @@ class TestFailures:
         model = Finder(third)
         with pytest.raises(WindowFailed) as caught:
             run(made, model, parallel=1)
-        assert str(caught.value) == (
-            f"Window 3 of {len(made.windows)} ({made.windows[2]}) failed 3 times: The server broke off. "
-            "The other answers are stored: ask again to resume from there."
-        )
+        assert says(caught.value, f"Window 3 of {len(made.windows)}", "failed 3 times", "broke off", "stored")
         assert isinstance(caught.value.__cause__, ServerError)
         assert len(model.windows) == 5  # two, and three attempts; no window after that
 
@@ -311,7 +307,7 @@ class TestFailures:
             raise PromptTooLong("The server's window is smaller.", tokens=2, budget=1)
 
         model = Finder(refuse)
-        with pytest.raises(WindowFailed, match=r"Window 1 of 1 \(book 1\) failed: The server's window is smaller\.$"):
+        with pytest.raises(WindowFailed, match=r"Window 1.*1 \(book 1\) failed.*server's.*smaller\.$"):
             run(plan(corpus(document("book", "One page."))), model)
         assert len(model.prompts) == 1
 

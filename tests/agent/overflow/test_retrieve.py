@@ -16,6 +16,7 @@ from longread.agent.prompt.tokenizer import qwen
 from longread.documents import Document, Page
 from longread.errors import PromptTooLong
 from tests.support.corpora import corpus, document
+from tests.support.messages import says
 
 FILLER = "Nothing of note happened on this day, and nobody wrote of it. "
 SUBJECTS = ("volcano", "harbour", "locomotive", "orchard", "telescope", "violin")
@@ -112,7 +113,7 @@ def test_a_page_that_does_not_fit_is_passed_over_and_said() -> None:
 
 def test_no_page_that_fits_and_no_page_that_matches() -> None:
     whole = corpus(document("book", "long " * 500, "short"))
-    with pytest.raises(PromptTooLong, match=r"Not one of the 1 pages .* takes 5.. tokens, and there is room for 100"):
+    with pytest.raises(PromptTooLong, match=r"1 pages.*5.. tokens.*100"):
         retrieve(whole, "q", tokenizer=qwen(), budget_tokens=100, ranking=Ranked(whole, q="book:1"))
     with pytest.raises(NothingMatches, match="No page has a word of the question"):
         retrieve(library(), "Поезд?", tokenizer=qwen(), budget_tokens=100)
@@ -217,7 +218,7 @@ class TestConversations:
         one = self.choose(retriever, "first")
         two = self.choose(retriever, "first", "word " * 300, "first")
         assert len(two.subset.positions) < len(one.subset.positions)
-        assert two.again == "the conversation has outgrown the room that was reserved for it"
+        assert says(two.again, "conversation", "outgrown", "reserved")
         three = self.choose(retriever, "first", "word " * 300, "first", "Short.", "first")
         assert three.documents().text == two.documents().text  # room was kept again
         with pytest.raises(PromptTooLong, match="no room for documents"):

@@ -15,6 +15,7 @@ import pytest
 from longread.agent.sessions import CUT_OFF, Sessions, data_dir, database
 from longread.errors import SessionError
 from tests.support.corpora import corpus, document
+from tests.support.messages import says
 
 BOOK = corpus(document("book", "One token takes 57,344 bytes."))
 WRITTEN = Path(__file__).parent / "databases"
@@ -110,8 +111,7 @@ def test_a_database_of_a_newer_longread_is_left_alone(path: Path) -> None:
     before = path.read_bytes()
     with pytest.raises(
         SessionError,
-        match=r"sessions\.db is of a newer longread: its schema has version 7, and this longread knows 2 and older\. "
-        r"Upgrade longread, or set LONGREAD_DATA_DIR",
+        match=r"sessions\.db.*longread.*7.*2.*older\..*longread.*LONGREAD_DATA_DIR",
     ):
         Sessions()
     assert path.read_bytes() == before
@@ -131,7 +131,7 @@ def test_a_database_of_another_program_is_left_alone(path: Path, script: str) ->
 def test_an_sqlite_that_is_too_old_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 26, 0))
     monkeypatch.setattr(sqlite3, "sqlite_version", "3.26.0")
-    with pytest.raises(SessionError, match=r"this Python has SQLite 3\.26\.0, and they need 3\.34\.0 or newer"):
+    with pytest.raises(SessionError, match=r"Python.*SQLite 3\.26\.0.*3\.34\.0"):
         Sessions()
 
 
@@ -169,7 +169,7 @@ def test_a_damaged_database_is_one_line_with_its_path_and_what_to_do(
     message = str(raised.value)
     assert "\n" not in message
     assert message.startswith(f"{path} is damaged (")
-    assert "Move it away and a new one is made" in message
+    assert says(message, "Move", "away", "made")
     path.unlink()
     with Sessions() as sessions:
         assert sessions.list() == []
@@ -256,5 +256,5 @@ def test_a_folder_that_cannot_be_written(closed_folder: Path, there: bool) -> No
     result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     assert result.stdout.startswith(f"Conversations cannot be stored in {closed_folder}/sessions.db: ")
-    assert "set LONGREAD_DATA_DIR to a folder that you can write" in result.stdout.replace("Set", "set")
+    assert says(result.stdout.replace("Set", "set"), "LONGREAD_DATA_DIR", "folder", "write")
     assert result.stdout.count("\n") == 1

@@ -21,6 +21,7 @@ from longread.agent.sessions.transcript import Piece, fold, written
 from longread.documents import Document
 from longread.events import Usage
 from tests.support.corpora import corpus, document
+from tests.support.messages import says
 
 BOOK = corpus(document("book", "One token takes 57,344 bytes.", "Prefill is reading."), document("notes", "A note."))
 USAGE = Usage(prompt_tokens=100, cached_tokens=60, output_tokens=3, ttft=0.5, seconds=1.5)
@@ -342,9 +343,7 @@ def test_by_id_or_its_beginning(sessions: Sessions, monkeypatch: pytest.MonkeyPa
         sessions.create(BOOK, "scripted", title)  # an id that is taken is made again
     assert sessions.get("ABC1").id == "abc111"
     assert sessions.get("abc222").title == "two"
-    with pytest.raises(
-        SessionError, match=r"'abc' could be 2 conversations: abc222 \(two\), abc111 \(one\)\. Give more"
-    ):
+    with pytest.raises(SessionError, match=r"'abc'.*2 conversations: abc222 \(two\), abc111 \(one\)\. Give"):
         sessions.get("abc")
     for unknown in ("", "%", "abd", "xyz"):
         with pytest.raises(SessionError, match=r"There is no conversation .*agent sessions list"):
@@ -462,7 +461,7 @@ def test_exports(sessions: Sessions) -> None:
     text = sessions.export(session.id)
     assert text.startswith("# A title\n\nA conversation with scripted, begun 20")
     assert f"- book: book (book.pdf), pages 1-2, SHA-256 {BOOK.documents[0].id}\n" in text
-    assert '- called search: `{"query": "bytes"}`\n- search returned 6 characters' in text
+    assert says(text, '"query"', '"bytes"', "returned", "6", "characters")
     assert "57,344 bytes [book:1].\n\nPages: [book:1]\n" in text
     assert text.endswith("Hal\n\n*Cut off: interrupted.*\n")
     whole = json.loads(sessions.export(session.id, "json"))
@@ -474,7 +473,7 @@ def test_exports(sessions: Sessions) -> None:
         (session.id, 2, "Hal"),
     ]
     assert lines[0]["messages"] == whole["turns"][0]["messages"]
-    with pytest.raises(SessionError, match="no format 'pdf': choose one of markdown, json, jsonl"):
+    with pytest.raises(SessionError, match=r"format 'pdf'.*markdown"):
         sessions.export(session.id, "pdf")  # pyright: ignore[reportArgumentType]
 
 

@@ -271,7 +271,7 @@ def test_the_file(tmp_path: Path) -> None:
 )
 def test_a_layer_has_one_method(tmp_path: Path, heads: str) -> None:
     (tmp_path / "file.json").write_text(f"[{heads}]")
-    with pytest.raises(KernelError, match="layer 0 has heads of different methods, probes or blocks"):
+    with pytest.raises(KernelError, match=r"0.*different methods"):
         Budgets.read(tmp_path / "file.json")
 
 

@@ -84,7 +84,7 @@ def test_shapes_that_do_not_fit_are_refused(problem: Callable):
     made = problem(DCA, [(0, 2)], heads=2)
     k = torch.zeros(2, 3, 32, device=made.kv.k.device)
     slots = torch.tensor([0, 1], device=k.device)
-    with pytest.raises(KernelError, match=r"k has 3 heads, .* no multiple of the cache's 2"):
+    with pytest.raises(KernelError, match=r"3 heads.*multiple.*cache's 2"):
         dca_write(k, k, made.kv, slots, slots, DCA, implementation="triton")
     with pytest.raises(KernelError, match=r"k is \[2, 3, 32\]"):
         dca_write(k, k, PagedKV(made.kv.k[:, :, :1], made.kv.v[:, :, :1]), slots, slots, DCA, implementation="triton")

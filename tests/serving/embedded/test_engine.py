@@ -188,7 +188,7 @@ class TestLimits:
         assert (raised.value.tokens, raised.value.budget) == (prompt, 199 - fits)
 
     def test_an_answer_has_a_length(self, real_engine: Engine) -> None:
-        with pytest.raises(ValueError, match="max_tokens is 0; an answer has at least 1"):
+        with pytest.raises(ValueError, match=r"max_tokens.*0.*answer.*least 1"):
             real_engine.stream(QUESTION, max_tokens=0)
 
     def test_a_closed_engine_says_so(self, tiny: Path) -> None:

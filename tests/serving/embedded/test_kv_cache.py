@@ -73,9 +73,7 @@ def test_too_little_memory_is_said_with_both_numbers(monkeypatch: pytest.MonkeyP
     assert kv.bytes_per_token == 192
     kv.reserve(1024, keep=0)
     monkeypatch.setattr("longread.serving.embedded.kv_cache.free_memory", lambda _: 2**30)
-    with pytest.raises(
-        ModelUnusable, match=r"K and V of 100,000,768 tokens take 17\.9 GiB, and 1\.0 GiB are free on cpu"
-    ):
+    with pytest.raises(ModelUnusable, match=r"100,000,768 tokens take 17\.9.*1\.0"):
         kv.reserve(100_000_000, keep=0)
     kv.reserve(500, keep=0)
     assert step(kv, 500)[0][0].shape[2] == 500

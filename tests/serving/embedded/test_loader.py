@@ -53,7 +53,7 @@ class TestRefused:
 
     def test_broken_weights(self, copy: Path) -> None:
         (copy / "model.safetensors").write_bytes(b"garbage" * 100)
-        with pytest.raises(ModelUnusable, match=r"The weights in .*copy cannot be loaded on cpu: "):
+        with pytest.raises(ModelUnusable, match=r"weights.*copy cannot"):
             Engine.load(copy, prefix_store=None)
 
     def test_weights_that_lack_a_tensor(self, copy: Path) -> None:
@@ -67,9 +67,7 @@ class TestRefused:
 
     def test_no_chat_template(self, copy: Path) -> None:
         (copy / "chat_template.jinja").unlink()
-        with pytest.raises(
-            ModelUnusable, match=r"has no chat template: it is not a chat model, or chat_template.jinja is"
-        ):
+        with pytest.raises(ModelUnusable, match=r"template.*model.*chat_template.jinja"):
             Engine.load(copy)
 
     def test_no_tokenizer(self, copy: Path) -> None:
@@ -114,7 +112,7 @@ class TestTaken:
         assert window_of(config) == 10_000
         spec = spec_of(config, 10_000, "it")
         assert (spec.chunk_size, spec.span, spec.temperature) == (2048, 1920, "query")
-        with pytest.raises(ModelUnusable, match=r"window of 10,001 tokens is not possible: it has 10,000\.$"):
+        with pytest.raises(ModelUnusable, match=r"window.*10,001.*possible.*10,000\.$"):
             spec_of(config, 10_001, "it")
 
     def test_any_other_is_extended_to_four_times_its_own(self, copy: Path) -> None:
@@ -147,7 +145,7 @@ class TestTaken:
             assert budgets_of(copy, load_config(copy), name) == Budgets((layer,) * 3, threshold=500)
         edit_json(copy / "config.json", dual_chunk_attention_config=dual_chunk)
         Budgets.uniform(2, 4, vertical=40, slash=200).write(copy / "sparse_attention_config.json")
-        with pytest.raises(ModelUnusable, match="is for 2 layers of 4 heads; the model has 3 of 4"):
+        with pytest.raises(ModelUnusable, match=r"2 layers.*4 heads.*model.*3.*4"):
             budgets_of(copy, load_config(copy), "cuda")
         Budgets.uniform(3, 4, vertical=40, slash=200).write(copy / "sparse_attention_config.json")
         found = budgets_of(copy, load_config(copy), "cuda")
@@ -209,7 +207,7 @@ class TestRendering:
         assert self.text(tokenizer, user("x"), [tool]).startswith(json.dumps([tool])[:20])
 
     def test_tools_without_a_place_for_them(self, tiny: Path) -> None:
-        with pytest.raises(ModelUnusable, match=r"chat template does not support tools\. Describe them in the system"):
+        with pytest.raises(ModelUnusable, match=r"template.*tools\. Describe"):
             ChatTokenizer(tiny).render(user("x"), [{"type": "function", "function": {"name": "f"}}])
 
     def test_a_template_that_refuses(self, tokenizer: ChatTokenizer) -> None:
@@ -217,9 +215,7 @@ class TestRendering:
             tokenizer.render([{"role": "odd", "content": "x"}])
 
     def test_pictures(self, tokenizer: ChatTokenizer) -> None:
-        with pytest.raises(
-            ModelUnusable, match="A message has a part of type 'image_url', but this model reads text only"
-        ):
+        with pytest.raises(ModelUnusable, match=r"message.*'image_url'.*model"):
             tokenizer.render([{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}])
 
     def test_the_rules_are_those_of_tokenizer_json(self, small_model: Path) -> None:

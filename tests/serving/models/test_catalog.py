@@ -28,6 +28,7 @@ from longread.serving.models.catalog import (
 )
 from longread.serving.models.download import Wheel
 from tests.support.engines import own_port, tiny_gguf, tiny_wheel
+from tests.support.messages import says
 
 
 class TestCatalogue:
@@ -333,9 +334,7 @@ class TestHub:
         assert obtain("some") == folder
 
     def test_no_such_repository(self) -> None:
-        with pytest.raises(
-            ModelNotFound, match=r"other/model is not on the hub, or it is private or gated\. Check the name"
-        ):
+        with pytest.raises(ModelNotFound, match=r"other/model.*private.*gated\. Check"):
             obtain("other/model")
 
     def test_the_hub_cannot_be_reached(self, hub: ThreadingHTTPServer) -> None:
@@ -345,7 +344,7 @@ class TestHub:
             obtain("Qwen/Qwen2.5-7B-Instruct-1M")
         message = str(raised.value)
         assert message.startswith("Qwen/Qwen2.5-7B-Instruct-1M could not be downloaded from the hub (")
-        assert "smollm2-135m, which comes from the package index, or use an endpoint (--server URL" in message
+        assert says(message, "smollm2-135m", "package", "endpoint", "--server", "URL")
         assert "\n" not in message
 
     def test_a_configuration_is_asked_for_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -355,7 +354,7 @@ class TestHub:
             url = f"http://127.0.0.1:{silent.getsockname()[1]}/{{repo_id}}/{{revision}}/{{filename}}"
             monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", url)
             monkeypatch.setattr(download, "_HUB_TIMEOUT", 0.3)
-            with pytest.raises(ModelNotFound, match=r"other/model could not be downloaded from the hub \(.+\)"):
+            with pytest.raises(ModelNotFound, match=r"other/model.*downloaded.*hub \(.+\)"):
                 catalog.config_of("other/model")
             silent.accept()[0].close()
             silent.setblocking(False)

@@ -64,7 +64,7 @@ def test_the_default_model_is_a_qwen2_with_its_end_token(small_model: Path) -> N
 
 def test_an_unknown_rule_for_splitting_is_refused(tmp_path: Path) -> None:
     tiny_gguf(tmp_path / "odd.gguf", splits="falcon")
-    with pytest.raises(ModelUnusable, match=r"odd.gguf splits text by the rule 'falcon'; only qwen2, llama-bpe and"):
+    with pytest.raises(ModelUnusable, match=r"odd.gguf splits text.*'falcon'.*qwen2, llama-bpe"):
         convert_gguf(tmp_path / "odd.gguf", tmp_path / "model")
 
 

@@ -120,7 +120,7 @@ def test_steps_that_depend_on_something_else_are_refused():
 
 
 def test_a_threshold_without_a_sparse_regime_is_refused():
-    with pytest.raises(ValueError, match="a threshold of sparse attention without coefficients for it"):
+    with pytest.raises(ValueError, match=r"threshold.*coefficients"):
         CostModel(dense=DENSE, threshold=32_768)
 
 

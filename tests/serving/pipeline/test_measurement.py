@@ -53,7 +53,7 @@ def test_all_of_a_prompt_is_read_by_turns() -> None:
 def test_a_stage_takes_as_long_as_its_slowest_rank() -> None:
     ranks = [[(300, 1.0, 0.5), (100, 2.0, 0.2), (1, 3.0, 0.1)], [(300, 1.1, 0.6), (100, 2.1, 0.1), (1, 3.1, 0.1)]]
     assert stage_steps([(0, 300), (300, 100)], ranks) == [Step(0, 300, 1.0, 0.6), Step(300, 100, 2.0, 0.2)]
-    with pytest.raises(LongreadError, match=r"^A step of 200 tokens was scheduled, but the workers ran 300\.$"):
+    with pytest.raises(LongreadError, match=r"200.*scheduled.*workers.*300\.$"):
         stage_steps([(0, 200)], ranks)
 
 

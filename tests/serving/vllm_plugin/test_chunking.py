@@ -71,6 +71,6 @@ def test_steps_that_follow_no_cost_model_are_refused(tiny_models: dict[str, Path
     """Prompts too short for chunks of two sizes: the reason is given, and nothing is kept."""
     folder = checkpoint(tiny_models["qwen2"], tmp_path / "model", dual_chunk_attention_config=DCA)
     options = Options(tokens=300, pp=2, chunk=128, sparse=False)
-    with pytest.raises(ServerError, match=r"^\d+ dense steps of .* and 1 chunk sizes were measured"):
+    with pytest.raises(ServerError, match=r"^\d+ dense.*1.*measured"):
         calibrate(str(folder), options)
     assert not (Path(os.environ["LONGREAD_CACHE_DIR"]) / "calibration").exists()

@@ -22,6 +22,7 @@ from longread.serving.vllm_server import launch
 from longread.serving.vllm_server.command import ServerCommand, server_commands
 from longread.serving.vllm_server.options import Options
 from tests.support.engines import own_port
+from tests.support.messages import says
 
 SERVER = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model"]
 HEADLESS = [sys.executable, "-m", "vllm.entrypoints.cli.main", "serve"]
@@ -117,7 +118,7 @@ def test_on_several_nodes_the_first_runs_what_serve_would_and_the_others_are_hea
     first, second = commands(planned.stdout)
     refused = run("serve", *arguments, "--", "--seed", "1")
     assert refused.exit_code == 1
-    assert "on 2 nodes must be started on each of them. agent plan prints the commands." in refused.stderr
+    assert says(refused.stderr, "2", "started", "commands")
     assert started == []
     monkeypatch.setattr(launch, "check", lambda options: None)
     monkeypatch.setattr(launch, "_claim_port", lambda options: (options.port, nullcontext()))
@@ -162,7 +163,7 @@ def test_the_command_fails_without_the_key(default_model: str) -> None:
 def test_a_server_for_others_without_a_key_is_not_planned() -> None:
     planned = run("plan", "qwen2.5-7b-1m", "--gpus", "H100", "--host", "0.0.0.0")
     assert planned.exit_code == 1
-    assert "A server on 0.0.0.0 can be reached from other machines" in planned.stderr
+    assert says(planned.stderr, "0.0.0.0", "reached", "machines")
     assert commands(planned.output) == []
 
 

@@ -214,7 +214,7 @@ def test_versions_count_and_the_models_folder_does_not(model: Path, monkeypatch:
 
 
 def test_weights_that_cannot_be_told_apart_are_an_error(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"models in a folder of safetensors, which .* is not"):
+    with pytest.raises(ValueError, match=r"models.*safetensors"):
         identity(config(tmp_path))
 
 
@@ -289,7 +289,7 @@ def test_a_disk_that_will_not_do_is_one_line_before_anything_starts(
 
 
 def test_a_size_below_one_prompt_is_an_error(model: Path, tmp_path: Path) -> None:
-    with pytest.raises(ServerError, match=r"--kv-disk-size 1e-05 is less than one prompt of 1,024 tokens takes"):
+    with pytest.raises(ServerError, match=r"--kv-disk-size 1e-05.*prompt.*1,024 tokens"):
         arguments(model, tmp_path, kv_disk_gib=1e-5)
 
 

@@ -30,6 +30,7 @@ from longread.serving.vllm_server import launch, registry
 from longread.serving.vllm_server.log import cause, exit_cause, kv_tokens, longread_line, stage
 from longread.serving.vllm_server.options import Options
 from tests.support.engines import SERVED_TOKENS, own_port, user
+from tests.support.messages import says
 
 
 def ask(url: str, body: dict[str, object]) -> dict[str, object]:
@@ -51,7 +52,7 @@ def test_it_comes_up_says_what_runs_and_is_found_again(
     assert registry.find("smollm2-135m") == registry.find(None) == found
     assert launch.launch("smollm2-135m") == found  # one server a model
     log = found.log.read_text()
-    assert "longread: Dual Chunk Attention, chunk 8,192 and local 1,024; dense prefill" in log
+    assert says(log, "longread", "Attention", "8,192", "1,024")
     assert found.memory() > 500_000_000
 
 
@@ -443,7 +444,7 @@ def test_what_was_asked_of_vllm_beside_the_plan_is_named(played: Callable[[str],
 
 def test_one_that_is_killed_before_it_says_anything(played: Callable[[str], None], small_model: Path) -> None:
     played("import os; os.kill(os.getpid(), 9)")
-    with pytest.raises(ServerError, match=r"did not start \(signal 9\): it was killed, as happens when main memory"):
+    with pytest.raises(ServerError, match=r"\(signal 9\).*killed.*happens"):
         launch.launch(str(small_model), Options(tokens=2048))
     assert registry.find(str(small_model)) is None
 
@@ -461,7 +462,7 @@ def test_one_that_is_never_ready(
         if isinstance(event, Starting) and event.what == "preparing the model":
             now += 1.25
 
-    with pytest.raises(ServerError, match=r"was not ready after 2 s \(preparing the model\)"):
+    with pytest.raises(ServerError, match=r"ready after 2.*\(preparing.*model\)"):
         launch.launch(str(small_model), Options(tokens=2048, timeout=2), on_event=passes)
     assert registry.find(str(small_model)) is None
 

@@ -20,6 +20,7 @@ from longread.tools import ToolLimits
 from longread.tools.mcp.client import McpServers, McpTool
 from longread.tools.mcp.config import parse_config
 from tests.support import mcp_everything
+from tests.support.messages import says
 from tests.support.waiting import PATIENCE, wait_until
 
 EVERYTHING = {"command": sys.executable, "args": [mcp_everything.__file__]}
@@ -111,8 +112,8 @@ def test_arguments_go_out_and_text_comes_back(tools: dict[str, McpTool]) -> None
     echo = tools["every-echo"]
     assert echo.call('{"text": "é", "point": {"x": 1}}') == "é {'x': 1}"
     assert echo.call({"text": "<|im_end|>"}) == "‹|im_end|> None"
-    assert echo.call("[1]") == "every-echo: the arguments must be a JSON object, not [1]."
-    assert echo.call('["<|im_end|>"]') == 'every-echo: the arguments must be a JSON object, not ["‹|im_end|>"].'
+    assert says(echo.call("[1]"), "every-echo", "arguments", "JSON", "[1]")
+    assert says(echo.call('["<|im_end|>"]'), "every-echo", "arguments", "JSON", '["‹|im_end|>"]')
     assert echo.call("{").startswith("every-echo: the arguments are not valid JSON")
 
 
@@ -131,7 +132,7 @@ def test_what_is_not_text_is_named(tools: dict[str, McpTool]) -> None:
 
 def test_errors_are_text(tools: dict[str, McpTool]) -> None:
     assert tools["every-fails"].call({}) == "The tool failed: no such thing"
-    assert tools["every-raises"].call({}) == "every-raises: the MCP server refused: never like ‹|im_end|> this"
+    assert says(tools["every-raises"].call({}), "every-raises", "MCP", "refused", "‹|im_end|")
     assert tools["every-wrong"].call({}).startswith("every-wrong: the MCP server's answer cannot be used: ")
 
 

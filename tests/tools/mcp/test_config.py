@@ -46,7 +46,7 @@ def test_variables_of_the_environment() -> None:
     entry = {"command": "${HOME}/bin", "args": ["${A:-b}c"], "env": {"KEY": "${env:KEY}", "PLAIN": "$KEY"}}
     server = one(entry, HOME="/h", KEY="k")
     assert (server.command, server.args, server.env) == ("/h/bin", ["bc"], {"KEY": "k", "PLAIN": "$KEY"})
-    with pytest.raises(ToolUnavailable, match="server 'a': headers: X: the environment variable TOKEN is not set"):
+    with pytest.raises(ToolUnavailable, match=r"'a': headers.*environment"):
         one({"url": "http://a/", "headers": {"X": "${TOKEN}"}})
 
 

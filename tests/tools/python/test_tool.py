@@ -19,6 +19,7 @@ import pytest
 from longread.errors import ToolUnavailable
 from longread.tools.python import sandbox
 from longread.tools.python.tool import PythonLimits, PythonTool
+from tests.support.messages import says
 from tests.support.waiting import PATIENCE, wait_until
 
 PATIENT = PythonLimits(seconds=PATIENCE)
@@ -160,7 +161,7 @@ def test_it_has_effects_and_names_its_files() -> None:
 def test_a_loop_is_stopped_by_processor_time(run: Callable[..., str]) -> None:
     # Starting Python takes CPU time, too.
     result = run("print('begun')\nwhile True: pass", cpu_seconds=3)
-    assert result == "begun\npython: stopped after 3 seconds of CPU time."
+    assert says(result, "begun\npython: ", "stopped", "3 seconds", "CPU")
 
 
 def test_processor_time_cannot_be_had_back(run: Callable[..., str]) -> None:
@@ -250,14 +251,12 @@ def test_output_is_limited_and_the_rest_is_said(run: Callable[..., str]) -> None
 
 def test_a_flood_of_output_ends(run: Callable[..., str]) -> None:
     result = run("while True: print('x' * 100_000)", file=2_000_000, characters=1_000)
-    assert "python: its output reached the limit of 2,000,000 bytes." in result
+    assert says(result, "python", "reached", "2,000,000")
     assert len(result) < 2_000
 
 
 def test_a_crash_is_not_ours(run: Callable[..., str]) -> None:
-    assert (
-        run("import ctypes\nctypes.string_at(0)") == "(It printed nothing.)\npython: the process was killed by SIGSEGV."
-    )
+    assert says(run("import ctypes\nctypes.string_at(0)"), "printed nothing", "killed", "SIGSEGV")
 
 
 def test_it_can_be_cancelled(waiting: tuple[str, Callable[[], list[Path]]]) -> None:
@@ -308,16 +307,14 @@ def test_without_a_layer_against_the_network_there_is_no_tool() -> None:
 def test_code_does_not_run_when_the_layers_are_gone_later() -> None:
     tool = PythonTool(limits=PATIENT)
     tool._layers = []
-    assert tool.call({"code": "print('ran')"}) == (
-        "python: the code was not run, because the sandbox could not be set up."
-    )
+    assert says(tool.call({"code": "print('ran')"}), "python: ", "not run", "sandbox")
 
 
 def test_best_effort_says_what_it_is(run: Callable[..., str]) -> None:
     result = run("import socket\nsocket.socket()", layers=[], network_isolation="best-effort")
     assert "PermissionError: not allowed here: socket." in result
     assert "sockets are refused by Python only" in result
-    assert "it may read every file that you may read (it was not requested)" in result
+    assert says(result, "may read every file", "not requested")
     for code in ("import os\nos.fork()", "import subprocess\nsubprocess.run(['true'])", "import os\nos.system('true')"):
         assert "PermissionError" in run(code, layers=[], network_isolation="best-effort")
 
@@ -400,7 +397,7 @@ def test_files_outside_cannot_be_read_or_changed(
     secret.write_text(SECRET)
     result = run(how.format(str(secret)))
     if "landlock" in missing:
-        assert "it may read every file that you may read" in result
+        assert says(result, "may read every file")
         return
     assert SECRET not in result
     assert "PermissionError" in result
