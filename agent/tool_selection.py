@@ -22,7 +22,14 @@ if TYPE_CHECKING:
 
 EFFECTS = ("python", "web_fetch")
 """Tools that reach beyond the documents. They are offered only if the user names them."""
-_SHEETS = ("text/csv", "text/tab-separated-values", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet")
+_SHEETS = (
+    "text/csv",
+    "text/tab-separated-values",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "application/vnd.ms-excel.sheet.binary.macroEnabled.12",
+    "application/vnd.ms-excel",
+    "application/vnd.oasis.opendocument.spreadsheet",
+)
 
 
 @dataclass(frozen=True)
@@ -135,7 +142,9 @@ def _tool_with_effects(name: str, corpus: "Corpus") -> "BaseTool":
     if name == "web_fetch":
         from longread.tools.web.fetch import WebFetch
 
-        return WebFetch()
+        from .corpus.formats.html import web_page
+
+        return WebFetch(html=web_page)
     from longread.tools.python.tool import PythonTool
 
     sheets = {

@@ -1,7 +1,8 @@
 """The tool `tables`: the tables of a page as CSV.
 
-Where the text of the page contains tables, as CSV (Excel, CSV) or as Markdown (Word, HTML, PowerPoint, EPUB, Markdown,
-and PDF read with its layout), these are parsed. For other PDFs, PyMuPDF searches the file in a separate process.
+Where the text of the page contains tables, as CSV (spreadsheets, CSV) or as Markdown (Word, HTML, PowerPoint, EPUB,
+Markdown, and PDF read with its layout), these are parsed. For other PDFs, PyMuPDF searches the file in a separate
+process.
 """
 
 import csv
@@ -25,8 +26,18 @@ from .base import Arguments, DocumentTool, ToolError, ToolLimits, count_fitting
 Table = list[list[str]]
 """Rows of cells. Rows may be of different lengths."""
 
-_CSV = ("text/csv", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet")
+_SHEETS = (
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "application/vnd.ms-excel.sheet.binary.macroEnabled.12",
+    "application/vnd.ms-excel",
+    "application/vnd.oasis.opendocument.spreadsheet",
+)
+_CSV = ("text/csv", *_SHEETS)
 _PDF = "application/pdf"
+_BESIDE = ", beside the cells"
+"""What ends the label of a page with the charts and text boxes of a sheet, which is Markdown."""
+_REPEATED = re.compile(r"\[row \d+\] ")
+"""What starts the first cell of a row that a page repeats from an earlier one."""
 _ROWS = re.compile(r"(?:(?P<sheet>.*), )?(?:rows?|lines?) \d+(?:-\d+)?$", re.DOTALL)
 _SINGLE = dict.fromkeys(("OMP_NUM_THREADS", "OMP_THREAD_LIMIT", "OPENBLAS_NUM_THREADS"), "1")
 _FRAME = 400
@@ -96,9 +107,11 @@ def page_tables(document: Document, page: Page, limits: ToolLimits | None = None
     Raises:
         ToolError: the file of a PDF is gone, has changed, or could not be searched within the limits.
     """
-    if document.media_type in _CSV:
+    if document.media_type in _CSV and not page.label.endswith(_BESIDE):
         csv.field_size_limit(1 << 30)
         rows = [row for row in csv.reader(io.StringIO(page.text), delimiter=_delimiter(document)) if row]
+        if document.media_type in _SHEETS:
+            rows = [row for row in rows if not _REPEATED.match(next(filter(None, row), ""))]
         return [rows] if rows else []
     if found := markdown_tables(page.text):
         return found

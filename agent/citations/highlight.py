@@ -161,11 +161,14 @@ def _run(
     memory: int,
 ) -> set[int]:
     """Write a copy; returns the numbers of the quotes that were not found on their pages."""
+    from ..corpus.sources import is_address
     from .highlight_worker import Job
 
     source = document.source
     if source == "-":
         raise DocumentError(f"{document.name} came from standard input: give it as a file to highlight.", source=source)
+    if is_address(source) or any(folder.is_file() for folder in Path(source).expanduser().parents):
+        raise DocumentError(f"{source} is not a file on this machine: save it as one to highlight.", source=source)
     texts = {page.number: page.text for page in document.pages}
     job = Job(
         path=os.path.expanduser(source),

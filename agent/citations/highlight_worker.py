@@ -19,8 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..corpus.formats.pdf.reading_order import Block
-from ..corpus.formats.pdf.text import reading_order
+from ..corpus.formats.pdf.bidi import has_right_to_left
+from ..corpus.formats.pdf.lines import Line
+from ..corpus.formats.pdf.text import lines_in_order
 from .normalize import NormalText
 
 if TYPE_CHECKING:
@@ -113,31 +114,29 @@ def _highlight(job: Job) -> list[int]:
 
 
 def _letters(page: "pymupdf.Page") -> _Letters:
-    import pymupdf
-
-    flags = pymupdf.TEXT_MEDIABOX_CLIP  # as the page was parsed
-    raw: Any = page.get_text("rawdict", flags=flags)
-    waiting: dict[Block, list[Any]] = {}
-    for part in raw["blocks"]:
-        lines = ("".join(char["c"] for span in line["spans"] for char in span["chars"]) for line in part["lines"])
-        x0, y0, x1, y1 = part["bbox"]
-        block = Block(x0, y0, x1, y1, "\n".join(lines))
-        if block.text.strip():
-            waiting.setdefault(block, []).append(part)
-    blocks = [block for block, parts in waiting.items() for _ in parts]
-    ends = 0
     text: list[str] = []
     drawn: list[tuple[int, _Span, dict[str, Any]] | None] = []
-    for block in reading_order(page, blocks, flags):
-        for line in waiting[block].pop(0)["lines"]:
-            for raw_span in line["spans"]:
-                span = _Span(line["dir"], raw_span)
-                text += [char["c"] for char in raw_span["chars"]]
-                drawn += [(ends, span, char) for char in raw_span["chars"]]
-            text.append("\n")
-            drawn.append(None)
-            ends += 1
+    for number, line in enumerate(lines_in_order(page)):
+        chars = [
+            (number, span, char)
+            for raw in line.raws
+            for span in (_Span(raw["dir"], raw_span) for raw_span in raw["spans"])
+            for char in span.raw["chars"]
+        ]
+        if has_right_to_left(line.text):
+            chars = _as_read(line, chars)
+            text.append(line.text)
+        else:
+            text += [char["c"] for _, _, char in chars]
+        drawn += [*chars, None]
+        text.append("\n")
     return _Letters(NormalText("".join(text)), drawn)
+
+
+def _as_read(line: Line, chars: list[tuple[int, _Span, dict[str, Any]]]) -> list[tuple[int, _Span, dict[str, Any]]]:
+    """For each character of right-to-left text one that is drawn at about its place."""
+    ordered = sorted(chars, key=lambda place: -place[2]["bbox"][0])
+    return [ordered[at * len(ordered) // len(line.text)] for at in range(len(line.text))]
 
 
 def _quads(letters: _Letters, before: str, text: str) -> "list[pymupdf.Quad]":
@@ -145,11 +144,16 @@ def _quads(letters: _Letters, before: str, text: str) -> "list[pymupdf.Quad]":
     around = len(NormalText(before).text)
     wanted = NormalText(text).text
     spans = [span] if (span := _nearest(letters.text.text, wanted, around)) else []
+    if not spans:
+        spans = _alike(letters.text.text, wanted, around)
     if not spans:  # the blocks are in another order than when it was parsed: search line by line
         divided = [line for part in text.split("\n") if (line := NormalText(part).text)]
         for line in divided:
-            if span := _nearest(letters.text.text, line, spans[-1][1] if spans else around):
+            around = spans[-1][1] if spans else around
+            if span := _nearest(letters.text.text, line, around):
                 spans.append(span)
+            else:
+                spans += _alike(letters.text.text, line, around)
         if sum(end - start for start, end in spans) < _ENOUGH * len("".join(divided)):
             return []
     lines: dict[int, dict[_Span, list[dict[str, Any]]]] = {}
@@ -160,6 +164,18 @@ def _quads(letters: _Letters, before: str, text: str) -> "list[pymupdf.Quad]":
                 line, font, char = place
                 lines.setdefault(line, {}).setdefault(font, []).append(char)
     return [_quad(line) for line in lines.values()]
+
+
+def _alike(text: str, wanted: str, around: int) -> list[tuple[int, int]]:
+    """The occurrence of the letters and digits of a text, whatever is between them.
+
+    The text of a page has marks that are not drawn ("10^6"), and lacks signs that are, such as the dots of a leader.
+    """
+    places = [at for at, character in enumerate(text) if character.isalnum()]
+    start = sum(character.isalnum() for character in text[:around])
+    letters = "".join(filter(str.isalnum, wanted))
+    found = _nearest("".join(text[at] for at in places), letters, start)
+    return [(places[found[0]], places[found[1] - 1] + 1)] if found else []
 
 
 def _nearest(text: str, wanted: str, around: int) -> tuple[int, int] | None:
@@ -177,8 +193,16 @@ def _quad(line: dict[_Span, list[dict[str, Any]]]) -> "pymupdf.Quad":
     """The box around characters of a line, in any direction of writing."""
     import pymupdf
 
-    quads = [pymupdf.recover_span_quad(span.direction, span.raw, chars) for span, chars in line.items()]
+    spans = list(line.items())
+    if all(span.direction == (1.0, 0.0) for span, _ in spans):  # read from the left or from the right
+        spans = [(span, sorted(chars, key=_left)) for span, chars in spans]
+        spans.sort(key=lambda part: _left(part[1][0]))
+    quads = [pymupdf.recover_span_quad(span.direction, span.raw, chars) for span, chars in spans]
     return pymupdf.Quad(quads[0].ul, quads[-1].ur, quads[0].ll, quads[-1].lr)
+
+
+def _left(char: dict[str, Any]) -> float:
+    return char["bbox"][0]
 
 
 if __name__ == "__main__":

@@ -33,10 +33,13 @@ _EMPHASIS = re.compile(
 )
 _EMPHASIS_SIGN = re.compile("[*_]")
 _SIGN = re.compile(f"[{QUOTATION_MARKS}]+|[{_BULLETS}]")
-MAY_HAVE_FOOTNOTES = re.compile(rf"[{_SUPERSCRIPT}]|[a-z][.!?]\d|[a-z]{{3}}\d")
+MAY_HAVE_FOOTNOTES = re.compile(rf"[{_SUPERSCRIPT}]|[a-z][.!?]\d|[a-z]{{3}}\d|\^[\d(]")
 """In every text that differs from the same one without footnote marks."""
 _FOOTNOTE = re.compile(
     rf"(?<=[^\W\d_]{{4}})[{_SUPERSCRIPT}]+|(?<=[.,;:!?)])[{_SUPERSCRIPT}]+"
+    # As a page marks what is raised: "objects^7", "model.^(32,33)", and "^7" before the note.
+    r"|(?:(?<=[^\W\d_]{4})|(?<=[.,;:!?)])) ?\^(?:\d{1,3}|\(\d{1,3}(?:[,—]\d{1,3})*\))(?![\w(^])"
+    r"|(?:^|(?<=\n))\^\d{1,3}(?=\s)"
     # A mark after a sentence, as extracted: "objects.100 Then".
     r"|(?<=[a-z]{4}[.!?])\d{1,3}(?:,\d{1,3})*(?=\s+[A-Z]|\s*\Z)"
 )

@@ -13,9 +13,11 @@ if TYPE_CHECKING:
     from .corpus import Corpus
     from .events import FileFailed, FileLoaded, FileStarted, LoadEvent, PagesRead
     from .options import LoadOptions
+    from .report import CorpusReport
 
 _MODULES = {
     "Corpus": ".corpus",
+    "CorpusReport": ".report",
     "Document": "longread.documents",
     "FileFailed": ".events",
     "FileLoaded": ".events",
@@ -29,6 +31,7 @@ _MODULES = {
 
 __all__ = [
     "Corpus",
+    "CorpusReport",
     "Document",
     "FileFailed",
     "FileLoaded",

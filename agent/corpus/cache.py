@@ -12,9 +12,23 @@ from longread.documents import OutlineEntry, Page
 
 from .formats import Format, ParseOptions
 
-_REVISION = 3
+_REVISION = 4
 """Increased when the meaning of `Parsed`, `text.normalize` or `control_tokens.neutralise` changes."""
 _MAX_BYTES = 2 << 30
+
+
+class Attached(BaseModel):
+    """A file inside of a document, by which its own document is found in the cache."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    """Its path in that document."""
+    sha256: str = ""
+    format: str = ""
+    """The name by which `formats.path_of` calls its format."""
+    skipped: str = ""
+    """Why there is no document of it."""
 
 
 class Parsed(BaseModel):
@@ -27,6 +41,7 @@ class Parsed(BaseModel):
     outline: tuple[OutlineEntry, ...]
     metadata: dict[str, str]
     warnings: tuple[str, ...]
+    attached: tuple[Attached, ...] = ()
 
 
 class DocumentCache(PydanticCache[Parsed]):

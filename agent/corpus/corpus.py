@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -13,6 +13,9 @@ from longread.errors import DocumentError
 from ..prompt.tokenizer import Tokenizer
 from .events import LoadEvent
 from .options import LoadOptions
+
+if TYPE_CHECKING:
+    from .report import CorpusReport
 
 _DEFAULTS = LoadOptions()
 
@@ -62,7 +65,7 @@ class Corpus(BaseModel):
             sources = [sources]
         documents, failures, warnings = load(sources, options, tokenizer, on_event or (lambda _: None))
         if failures and (on_error == "raise" or not documents):
-            raise failures[0] if len(failures) == 1 else _together(failures)
+            raise together(failures)
         return cls(documents=documents, failures=failures, warnings=warnings)
 
     def joined(self, other: "Corpus") -> "Corpus":
@@ -81,6 +84,12 @@ class Corpus(BaseModel):
             failures=(*self.failures, *other.failures),
             warnings=(*self.warnings, *other.warnings),
         )
+
+    def report(self) -> "CorpusReport":
+        """What was read of each document, and what was skipped or altered. `print(corpus.report())` shows it."""
+        from .report import CorpusReport
+
+        return CorpusReport.of(self)
 
     def __repr__(self) -> str:
         pages = sum(len(document.pages) for document in self.documents)
@@ -114,6 +123,9 @@ class Corpus(BaseModel):
         return iter(self.documents)
 
 
-def _together(failures: Sequence[DocumentError]) -> DocumentError:
+def together(failures: Sequence[DocumentError]) -> DocumentError:
+    """One error for several; for one, itself."""
+    if len(failures) == 1:
+        return failures[0]
     lines = "".join(f"\n  {failure}" for failure in failures)
     return DocumentError(f"{len(failures)} errors while reading:{lines}", source=failures[0].source)

@@ -1,16 +1,25 @@
 """Options for loading documents."""
 
 import codecs
-from typing import Literal
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from .choices import Changes, HiddenText, OcrMode
 
 _GIB = 1 << 30
 OCR_LANGUAGES = r"^\w+(\+\w+)*$"
 
-OcrMode = Literal["auto", "never", "always"]
-Changes = Literal["final", "original", "marked"]
-HiddenText = Literal["drop", "keep"]
+
+def _known_encoding(name: str) -> str:
+    try:
+        codecs.lookup(name)
+    except LookupError:
+        raise ValueError(f"unknown encoding {name!r}; examples are utf-8, cp1252 and shift_jis") from None
+    return name
+
+
+EncodingName = Annotated[str, AfterValidator(_known_encoding)]
 
 
 class LoadOptions(BaseModel):
@@ -32,25 +41,16 @@ class LoadOptions(BaseModel):
     hidden: HiddenText = "drop"
     """Text that a reader of the file does not see (white on white, `display:none`): "drop" leaves it out, "keep" keeps
     it with a mark. Both say so in a warning."""
-    encoding: str | None = None
+    encoding: EncodingName | None = None
     """The encoding of text files that do not name theirs, such as "cp1252". None: UTF-8, or a guess with a warning."""
     attachments: bool = False
     """Read the files that are attached to PDFs as documents of their own. Those of mails always are."""
     jobs: int | None = Field(default=None, ge=1)
     """Number of parser processes. None: one per core, and no more than there is work for."""
     timeout: float = Field(default=60.0, gt=0, allow_inf_nan=False)
-    """Seconds without progress after which a parser counts as hung: per page, or per file for formats without pages."""
+    """Seconds of its own CPU time without progress, or of doing nothing, after which a parser counts as hung: per page,
+    or per file for formats without pages. On a busy machine it may take twenty times as long."""
     memory: int = Field(default=2 * _GIB, ge=_GIB // 4)
     """Address space of a parser process in bytes."""
     cache: bool = True
     """Use and fill the cache of parsed documents, which is keyed by the hash of the file's bytes."""
-
-    @field_validator("encoding")
-    @classmethod
-    def _known_encoding(cls, name: str | None) -> str | None:
-        if name is not None:
-            try:
-                codecs.lookup(name)
-            except LookupError:
-                raise ValueError(f"unknown encoding {name!r}; examples are utf-8, cp1252 and shift_jis") from None
-        return name

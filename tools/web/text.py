@@ -1,41 +1,69 @@
-"""Convert the reply of a web server to text: decompress it within a limit, decode it, and turn HTML into Markdown."""
+"""Convert the reply of a web server to text: decompress it within a limit, and decode it."""
 
 import codecs
 import re
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from ..base import ToolError
 
 HTML = ("text/html", "application/xhtml+xml")
 _TEXT = ("application/json", "application/xml", "application/javascript", "application/yaml", "application/toml")
-_INVISIBLE = ("script", "style", "template", "noscript", "svg", "head")
-_MOST_TAGS = 100_000
-"""Maximum for a page: converting so many to Markdown takes ten seconds, and cannot be interrupted."""
-_XML_DECLARATION = re.compile(r"\s*<\?xml[^>]*>")
-_BLANK_LINES = re.compile(r"\n[ \t]*(?:\n[ \t]*)+\n")
+_INVISIBLE = frozenset(("script", "style", "template", "noscript", "svg", "head"))
+_INLINE = frozenset(
+    (
+        *("a", "abbr", "b", "bdi", "bdo", "cite", "code", "em", "font", "i", "kbd", "mark", "q", "s", "samp", "small"),
+        *("span", "strong", "sub", "sup", "u", "var"),
+    )
+)
+_BLANK = re.compile(r"[ \t\r\n\f]+")
+_META = re.compile(rb"""<meta\s[^>]*?charset\s*=\s*["']?\s*([\w.:-]+)""", re.IGNORECASE)
+_CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")
+_DECLARATION = re.compile(r"\s*<\?xml[^>]*>")
+
+HtmlReader = Callable[[bytes, str | None, str], str]
+"""Converts a page of HTML to text: (data, encoding that the server declares, address)."""
 
 
 def is_text(media_type: str) -> bool:
-    """Whether `text` can convert this media type."""
+    """Whether this media type can be converted."""
     return media_type in (*HTML, *_TEXT) or media_type.startswith("text/") or media_type.endswith(("+json", "+xml"))
 
 
-def text(data: bytes, media_type: str, charset: str | None) -> str:
-    """Convert a page to text.
+def text(data: bytes, charset: str | None) -> str:
+    """Decode a text.
 
     Args:
         charset: the encoding that the server declares; None: it is detected.
-
-    Raises:
-        ToolError: the page is nested too deeply, or has too many tags.
     """
-    if media_type not in HTML:
-        return _decode(data, charset).strip()
-    try:
-        return _markdown(data, charset)
-    except RecursionError as error:
-        raise ToolError("the page is nested too deeply to be read.") from error
+    return _decode(data, charset).strip()
+
+
+def plain_text(data: bytes, charset: str | None, address: str) -> str:
+    """The text of a page of HTML, without its markup; an `HtmlReader`."""
+    import lxml.etree as etree
+
+    meta = _META.search(data[:4096])
+    html = _decode(data, charset or (meta[1].decode("ascii") if meta else None))
+    html = _CONTROLS.sub("", _DECLARATION.sub("", html, count=1))
+    parser = etree.HTMLParser(huge_tree=True, remove_comments=True, remove_pis=True)
+    root = etree.fromstring(html, parser) if html.strip() else None
+    if root is None:
+        return ""
+    title = " ".join((root.findtext(".//title") or "").split())
+    parts: list[str] = []
+    walk = etree.iterwalk(root, events=("start", "end"))
+    for event, element in walk:
+        tag = element.tag if isinstance(element.tag, str) else ""
+        if event == "start" and (tag in _INVISIBLE or not tag):
+            walk.skip_subtree()
+        elif event == "start":
+            parts += ["" if tag in _INLINE else "\n", _BLANK.sub(" ", element.text or "")]
+        else:
+            parts += ["" if tag in _INLINE or not tag else "\n", _BLANK.sub(" ", element.tail or "")]
+    lines = (line.strip() for line in "".join(parts).split("\n"))
+    body = "\n".join(line for line in lines if line)
+    return f"Title: {title}\n\n{body}".strip() if title else body
 
 
 async def gunzip(chunks: AsyncIterator[bytes], most: int) -> AsyncIterator[bytes]:
@@ -56,26 +84,6 @@ async def gunzip(chunks: AsyncIterator[bytes], most: int) -> AsyncIterator[bytes
         raise ToolError(f"the compressed data of the page is invalid ({error}).") from error
     if not decoder.eof:
         raise ToolError("the page is incomplete: its compressed data ends early.")
-
-
-def _markdown(data: bytes, charset: str | None) -> str:
-    if (tags := data.count(b"<")) > _MOST_TAGS:
-        raise ToolError(f"the page has {tags:,} tags; the limit is {_MOST_TAGS:,}.")
-    from bs4 import BeautifulSoup
-    from bs4.dammit import EncodingDetector
-    from markdownify import MarkdownConverter
-
-    html = _decode(data, charset or EncodingDetector.find_declared_encoding(data, is_html=True))
-    # lxml's HTML parser accepts malformed pages. It would warn about an XML declaration.
-    soup = BeautifulSoup(_XML_DECLARATION.sub("", html, count=1), "lxml")
-    title = " ".join(soup.title.get_text().split()) if soup.title else ""
-    for tag in soup.find_all(_INVISIBLE):
-        tag.decompose()
-    converter = MarkdownConverter(
-        heading_style="atx", strip=["img"], escape_asterisks=False, escape_underscores=False, escape_misc=False
-    )
-    body = _BLANK_LINES.sub("\n\n", converter.convert_soup(soup)).strip()
-    return f"Title: {title}\n\n{body}".strip() if title else body
 
 
 def _decode(data: bytes, charset: str | None) -> str:

@@ -4,10 +4,21 @@ To add one, write a `Format` in a file of this folder and list it in `registry.p
 class must be importable by name, because it runs in another process.
 """
 
-from .base import Format, OpenFile, ParseError, ParseOptions, RawPage, SecretNeeded, Sections, WrongFormat
+from .base import (
+    AttachedFile,
+    Format,
+    OpenFile,
+    ParseError,
+    ParseOptions,
+    RawPage,
+    SecretNeeded,
+    Sections,
+    WrongFormat,
+)
 from .registry import by_path, detect, formats, path_of, register, supported
 
 __all__ = [
+    "AttachedFile",
     "Format",
     "OpenFile",
     "ParseError",

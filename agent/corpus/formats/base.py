@@ -1,12 +1,15 @@
 """The interface of a format: a class that turns bytes into pages, in a parser process."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
-from ..options import Changes, HiddenText
+from ..choices import Changes, HiddenText
 from ..text import Line
+
+if TYPE_CHECKING:
+    from .zip_archive import Contents
 
 
 class ParseError(Exception):
@@ -27,6 +30,20 @@ class RawPage(NamedTuple):
     label: str
     text: str
     notes: tuple[str, ...] = ()
+    needs_picture: bool = False
+    """What the page shows is more than its text: see `Page.needs_picture`."""
+
+
+class AttachedFile(NamedTuple):
+    """A file inside of another one: an attachment of a mail or PDF, a member of an archive."""
+
+    name: str
+    """Its path in that file, as stored there: it may be anything, since no file is written by this name."""
+    data: bytes = b""
+    media_type: str = ""
+    """What the file says that it is; it counts where neither content nor extension tells."""
+    problem: str = ""
+    """Why it cannot be read: "encrypted"."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +58,8 @@ class ParseOptions:
     changes: Changes = "marked"
     hidden: HiddenText = "drop"
     encoding: str = ""
+    attachments: bool = False
+    """Files attached to PDFs are read as documents of their own."""
     password: str = field(default="", repr=False)
 
 
@@ -60,6 +79,15 @@ class OpenFile(ABC):
     @abstractmethod
     def page(self, index: int) -> RawPage:
         """The page at `index`, from 0."""
+
+    def attached_files(self) -> Iterator[AttachedFile]:
+        """The files inside of this one, which become documents called `mail.eml/contract.pdf`.
+
+        Called once, and only if `Format.holds_files` is true, possibly in another process than the one that parses the
+        pages. A generator: each file is written to disk before the next one is taken, up to a limit of files and bytes.
+        What the caller leaves out, it reports; what this does not yield, `warnings` must say.
+        """
+        return iter(())
 
 
 @dataclass
@@ -88,11 +116,26 @@ class Format(ABC):
     textual: ClassVar[bool] = False
     """The format is text in some encoding: bytes that cannot be text are not in this format, whatever the extension."""
     zip_member: ClassVar[str | None] = None
-    """For formats that are ZIP archives: the name of a file that every such archive contains."""
+    """For formats that are ZIP archives: the name of a file that such an archive contains."""
+    content_types: ClassVar[tuple[str, ...]] = ()
+    """For Office Open XML: the content types of the main part, whose name may be any."""
+    streams: ClassVar[tuple[str, ...]] = ()
+    """For formats that are compound files (OLE 2): streams that only such a file contains, in lower case."""
     options: ClassVar[tuple[str, ...]] = ()
     """The fields of `ParseOptions` that affect the result: they are part of the cache key."""
     random_access: ClassVar[bool] = False
     """Whether pages can be parsed independently, so that several processes can share a file."""
+
+    def matches(self, archive: "Contents") -> bool:
+        """Whether a ZIP archive is a file of this format."""
+        return archive.has(self.zip_member) or any(f'"{kind}"' in archive.content_types for kind in self.content_types)
+
+    def holds_files(self, options: ParseOptions) -> bool:
+        """Whether files of this format can contain others that are to be read (`OpenFile.attached_files`).
+
+        Such a file may have no pages of its own, like a folder.
+        """
+        return False
 
     @abstractmethod
     def open(self, data: bytes, options: ParseOptions) -> OpenFile:

@@ -1,7 +1,7 @@
 """Markdown, and other formats converted to Markdown: pages consist of whole sections where possible."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from ..text import split_lines, split_sections
@@ -18,22 +18,27 @@ class Markdown(Format):
     extensions = (".md", ".markdown", ".mdown", ".qmd", ".rmd")
     media_type = "text/markdown"
     library = "markdown-it-py"
+    revision = 2
     textual = True
+    options = ("encoding",)
 
     def open(self, data: bytes, options: ParseOptions) -> OpenFile:
-        text, warnings = decode(data)
+        text, warnings = decode(data, options.encoding)
         pages, outline = sections(text, as_written=True)
         title = next((title for level, title, _ in outline if level == 1), "")
         return Sections(len(pages), sections=pages, outline=outline, title=title, warnings=warnings)
 
 
-def sections(text: str, *, as_written: bool = False) -> tuple[Sequence[RawPage], Outline]:
+def sections(
+    text: str, *, as_written: bool = False, headings: Mapping[int, tuple[int, str]] | None = None
+) -> tuple[Sequence[RawPage], Outline]:
     """Split a text into pages; returns them with the headings as an outline. The label of a page is its heading.
 
     Args:
         as_written: the text is the content of the file, so that line numbers mean something to its reader.
+        headings: line number, from 1, to level and title; None finds them as Markdown has them.
     """
-    headings = _headings(text)
+    headings = _headings(text) if headings is None else headings
     pages: list[RawPage] = []
     outline: Outline = []
     current = ""

@@ -13,6 +13,7 @@ _SPLIT = re.compile(f"([{_SUPERSCRIPT}{_SUBSCRIPT}])([^{_SUPERSCRIPT}{_SUBSCRIPT
 _SCRIPT = re.compile(f"([{_SUPERSCRIPT}{_SUBSCRIPT}])([^{_SUPERSCRIPT}{_SUBSCRIPT}{_END}]*){_END}(?=(.?))", re.DOTALL)
 _PLAIN = re.compile(r"[+\-−–]?[^\W_]+\Z")
 _ORDINAL = re.compile(r"(?:st|nd|rd|th|er|re|e|ème|o|a|º|ª|TM|SM|®|™|©)\Z", re.IGNORECASE)
+_SCHEME = re.compile(r"\A(?:https?://|mailto:|tel:)?(?:www\.)?", re.IGNORECASE)
 _BLANK = re.compile(r"\A(\s*)(.*?)(\s*)\Z", re.DOTALL)
 
 
@@ -68,6 +69,16 @@ def comment(text: str, author: str = "") -> str:
     return _bracketed(f"comment by {author}" if author else "comment", text)
 
 
+def link(text: str, address: str) -> str:
+    """Text that leads to an address: "[text](address)"; the text alone if it says the address itself."""
+    match = _BLANK.match(text)
+    assert match is not None  # it matches every text
+    before, inner, after = match.groups()
+    if not inner or not address or _bare(inner) == _bare(address):
+        return text
+    return f"{before}[{inner}]({address}){after}"
+
+
 def picture(description: str = "") -> str:
     """A picture at its place, by its alternative text; empty without one: the note of the page counts the picture."""
     return _bracketed("picture", description) if description.strip() else ""
@@ -87,6 +98,11 @@ def hidden_note(words: int, why: str, *, kept: bool) -> str:
 def picture_note(width: float, height: float, unit: str = "pt") -> str:
     """The note of a page with a picture whose content is not in the text."""
     return f"a picture of {width:,.0f}×{height:,.0f} {unit} was not read"
+
+
+def _bare(address: str) -> str:
+    """An address as people write it."""
+    return _SCHEME.sub("", address).rstrip("/").lower()
 
 
 def _bracketed(kind: str, text: str) -> str:

@@ -4,26 +4,69 @@ import importlib
 import zipfile
 from pathlib import Path, PurePath
 
-from .base import Format, WrongFormat
-from .docx import Docx
+from . import compound_file
+from .archives import Bzip2, Gzip, Tar, Xz, Zip
+from .base import Format, ParseError, WrongFormat
 from .epub import Epub
 from .html import Html
+from .latex import Latex
+from .libreoffice import OldExcel, OldPowerPoint, OldWord
+from .mail import Mail, Mailbox, Outlook
 from .markdown import Markdown
+from .notebook import Notebook
+from .opendocument import Odp, Odt
 from .pdf import Pdf
-from .plain import Csv, Json, Text
-from .pptx import Pptx
-from .xlsx import Xlsx
+from .picture_file import Picture
+from .plain import Csv, Json, JsonLines, Text
+from .powerpoint import Pptx
+from .rtf import Rtf
+from .spreadsheet import Ods, Xlsb, Xlsx
+from .subtitles import Subtitles
+from .svg import Svg
+from .text_encoding import without_mark
+from .word import Word
+from .zip_archive import contents
 
-_formats: list[Format] = [Pdf(), Docx(), Pptx(), Xlsx(), Epub(), Html(), Markdown(), Csv(), Json(), Text()]
+_formats: list[Format] = [
+    Pdf(),
+    Word(),
+    Pptx(),
+    Xlsx(),
+    Xlsb(),
+    Ods(),
+    Odt(),
+    Odp(),
+    Epub(),
+    Html(),
+    Markdown(),
+    Csv(),
+    Json(),
+    JsonLines(),
+    Notebook(),
+    Text(),
+]
+_formats += [
+    Latex(),
+    Subtitles(),
+    Svg(),
+    Rtf(),
+    Mail(),
+    Mailbox(),
+    Outlook(),
+    OldWord(),
+    OldExcel(),
+    OldPowerPoint(),
+    Picture(),
+]
+_formats += [Zip(), Tar(), Gzip(), Bzip2(), Xz()]
 
 _HEAD = 8192
+_LEAST_TEXT = 32
+"""Bytes that text with NUL bytes in it must have besides them."""
 _UNREAD = {
-    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": (
-        "an Office file of the old kind (.doc, .xls, .ppt) or one with a password; save it as .docx, .xlsx or .pptx "
-        "without a password"
-    ),
-    b"{\\rtf": "an RTF file; save it as .docx or .pdf",
     b"%!PS": "a PostScript file; convert it to .pdf",
+    b"7z\xbc\xaf'\x1c": "a 7-Zip archive; unpack it",
+    b"Rar!": "a RAR archive; unpack it",
 }
 
 
@@ -57,8 +100,11 @@ def supported() -> str:
     return "; ".join(f"{known.name} ({' '.join(known.extensions)})" for known in _formats if known.extensions)
 
 
-def detect(name: str, path: Path) -> Format:
+def detect(name: str, path: Path, media_type: str = "") -> Format:
     """Detect the format of the file at `path`: by its content first, by the extension of `name` second.
+
+    Args:
+        media_type: what a server or a mail says that it is; it counts if neither of the two decides.
 
     Raises:
         WrongFormat: no format matches.
@@ -68,6 +114,8 @@ def detect(name: str, path: Path) -> Format:
         head = file.read(_HEAD)
     if head.startswith(b"PK\x03\x04"):
         return _in_archive(path)
+    if head.startswith(compound_file.MAGIC):
+        return _in_compound_file(name, path)
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
     for known in _formats:
         if known.magic and start.startswith(known.magic):
@@ -82,24 +130,46 @@ def detect(name: str, path: Path) -> Format:
             return known
     if not textual:
         raise WrongFormat(f"neither text nor a format that can be read; supported are {supported()}")
+    for known in _formats:
+        if known.media_type == media_type and known.textual:
+            return known
     return Html() if start[:15].lower().startswith((b"<!doctype html", b"<html")) else Text()
 
 
 def _in_archive(path: Path) -> Format:
     try:
         with zipfile.ZipFile(path) as archive:
-            names = set(archive.namelist())
+            found = contents(archive)
     except zipfile.BadZipFile:
         raise WrongFormat("a damaged ZIP archive (Word, Excel, PowerPoint and EPUB files are ZIP archives)") from None
     for known in _formats:
-        if known.zip_member in names:
+        if known.matches(found):
             return known
     raise WrongFormat(f"a ZIP archive, but not a document; supported are {supported()}")
+
+
+def _in_compound_file(name: str, path: Path) -> Format:
+    try:
+        streams = compound_file.streams(path)
+    except ParseError as error:
+        raise WrongFormat(f"an Office file of the old kind, {error}") from None
+    if "encryptedpackage" in streams:
+        raise WrongFormat("an Office file with a password; save it without one")
+    for known in _formats:
+        if any(stream in streams for stream in known.streams):
+            return known
+    raise WrongFormat("a compound file of a program whose documents are not read")
 
 
 def looks_like_text(head: bytes) -> bool:
     """Whether the first bytes of a file may be text."""
     if head.startswith((b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf")):
         return True
-    controls = sum(byte < 32 and byte not in b"\t\n\x0b\x0c\r\x08\x1b" for byte in head)
-    return b"\0" not in head and controls * 50 <= len(head)
+    if without_mark(head):
+        return True
+    rest = head.replace(b"\0", b"")
+    controls = sum(byte < 32 and byte not in b"\t\n\x0b\x0c\r\x08\x1b" for byte in rest)
+    if len(rest) == len(head):
+        return controls * 50 <= len(head)
+    # A crash leaves blocks of NUL bytes in a log; what a program writes for itself has other such bytes too.
+    return len(rest) >= _LEAST_TEXT and not controls and rest.isascii()

@@ -1,8 +1,9 @@
 """Shared code for formats that are ZIP archives of XML: Word, Excel, PowerPoint and EPUB."""
 
 import zipfile
+import zlib
 from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from .base import ParseError, WrongFormat
 
@@ -16,7 +17,42 @@ MAX_RATIO = 200
 """Maximum ratio of unpacked to packed size, applied above a sixteenth of that limit. XML packs about 10:1, repetitive
 spreadsheets 50:1."""
 
+_HEAD = 1 << 20
+"""Bytes of a part that are read to detect a format."""
+
 _PROPERTIES = ("title", "creator", "subject", "keywords", "description", "created", "modified")
+
+
+class Contents(NamedTuple):
+    """What an archive contains, for the detection of its format."""
+
+    names: frozenset[str]
+    """In lower case: Office finds its parts whatever the case."""
+    content_types: str
+    """The text of `[Content_Types].xml`, with double quotes around attributes; empty without such a part."""
+    media_type: str
+    """The text of the file `mimetype`, which OpenDocument and EPUB have."""
+
+    def has(self, name: str | None) -> bool:
+        return name is not None and name.lower() in self.names
+
+
+def contents(archive: zipfile.ZipFile) -> Contents:
+    """A summary of the archive. Parts that cannot be unpacked count as empty."""
+    names = {name.replace("\\", "/").lstrip("/").lower(): name for name in archive.namelist()}
+    types = _head(archive, names.get("[content_types].xml")).replace("'", '"')
+    return Contents(frozenset(names), types, _head(archive, names.get("mimetype")).strip())
+
+
+def _head(archive: zipfile.ZipFile, name: str | None) -> str:
+    if name is None:
+        return ""
+    try:
+        with archive.open(name) as part:
+            data = part.read(_HEAD)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError):
+        return ""  # damaged, packed in an unknown way, or encrypted
+    return data.replace(b"\0", b"").decode("utf-8", "replace")  # the NULs of ASCII characters in UTF-16
 
 
 def open_archive(data: bytes, kind: str) -> zipfile.ZipFile:

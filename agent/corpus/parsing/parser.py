@@ -47,12 +47,28 @@ class File:
     sha256: str
     format: Format
     options: ParseOptions
+    root: str | None = None
+    """The folder, pattern or file that contains it; None if the user named the file itself."""
+    holder: str | None = None
+    """The SHA-256 of the file that it is inside of."""
+    depth: int = 0
+    """The number of files that it is inside of."""
+    private: bool = False
+    """It comes out of a file with a password: its text must not be stored on disk."""
+    folder: Path | None = None
+    """Where the files inside of this one are to be written; None if it has none, or they are not wanted."""
+    most: int = 0
+    room: int = 0
+    """The number of these files, and the bytes that they may have together."""
+    attached: list[Message] = field(default_factory=list)
     about: Message = field(default_factory=dict)
     pages: list[Message] = field(default_factory=list)
     lost: dict[int, str] = field(default_factory=dict)
     """Index of a page that could not be read, to the reason."""
     error: DocumentError | None = None
     """Why the file as a whole could not be read."""
+    empty: bool = False
+    """That is because there is no text in it."""
     started: float | None = None
     reported: float = 0.0
     """Time of the last `PagesRead`."""
@@ -60,14 +76,17 @@ class File:
     """Jobs that have not finished."""
     retried: set[int | None] = field(default_factory=set)
     processes_lost: int = 0
+    abandoned: bool = False
+    """So many pages were lost that the rest is not tried."""
     done: int = 0
     """Pages read or lost."""
     uncounted: list[int] = field(default_factory=list)
     uncounted_size: int = 0
     counts: list[tuple[list[int], Future[list[int]]]] = field(default_factory=list)
 
-    def job(self, first: int = 0, last: int | None = None) -> Job:
-        return Job(str(self.path), self.sha256, path_of(self.format), asdict(self.options), first, last)
+    def job(self, first: int = 0, last: int | None = None, *, folder: str = "") -> Job:
+        parser, options = path_of(self.format), asdict(self.options)
+        return Job(str(self.path), self.sha256, parser, options, first, last, folder, self.most, self.room)
 
     def failures(self) -> list[DocumentError]:
         """Errors for what could not be read."""
@@ -85,6 +104,14 @@ class File:
             losses.setdefault(why, []).append(index + 1)
         return losses
 
+    def notes(self, index: int) -> tuple[str, ...]:
+        """What was skipped or altered on the page at `index`: what `warnings` says of it."""
+        if index in self.lost:
+            return (f"not read: {self.lost[index]}",)
+        page = self.pages[index]
+        count = page.get("control")
+        return (*page.get("notes", ()), *((_control_tokens(count),) if count else ()))
+
     def warnings(self) -> list[str]:
         """One sentence for each warning, with the pages that it applies to."""
         notes: dict[str, list[int]] = {}
@@ -98,8 +125,7 @@ class File:
         warnings += [f"{_pages(numbers)}: {note}." for note, numbers in notes.items()]
         if control:
             total = sum(control.values())
-            tokens = "1 control token" if total == 1 else f"{total:,} control tokens"
-            warnings.append(f"{_pages(list(control))}: {tokens} of chat templates, made harmless in prompts.")
+            warnings.append(f"{_pages(list(control))}: {_control_tokens(total)}.")
         return warnings
 
 
@@ -111,12 +137,12 @@ class Parser:
         options: LoadOptions,
         tokenizer: Callable[[], Tokenizer],
         emit: Callable[[LoadEvent], None],
-        finished: Callable[[File, Parsed | None], None],
+        finished: Callable[[File, Parsed | None], Sequence[File]],
     ):
         """Args:
         tokenizer: makes the tokenizer; called in another thread, since Qwen's takes half a second.
         finished: called with each file when it is finished, in no particular order; with None if nothing of it
-            could be read.
+            could be read. Returns more files to parse: those inside of it.
         """
         self._options = options
         self._tokenizer = tokenizer
@@ -124,7 +150,7 @@ class Parser:
         self._finished = finished
 
     def run(self, files: Sequence[File], processes: int) -> None:
-        of = {file.sha256: file for file in files}
+        self._files = {file.sha256: file for file in files}
         with (
             ThreadPoolExecutor(1, "longread-count") as self._counter,
             Pool(processes, memory=self._options.memory, timeout=self._options.timeout) as self._pool,
@@ -136,7 +162,7 @@ class Parser:
                 self._submit(file, file.job())
             try:
                 for job, message in self._pool.run():
-                    self._handle(of[job.sha256], job, message)
+                    self._handle(self._files[job.sha256], job, message)
             except BaseException:
                 self._counter.shutdown(wait=False, cancel_futures=True)
                 raise
@@ -150,6 +176,9 @@ class Parser:
             if job.last is None and not file.format.random_access:
                 self._start(file, None)
             return
+        if job.folder:
+            self._handle_attached(file, message)
+            return
         if isinstance(message, Failure):
             self._recover(file, job, message)
         elif "opened" in message:
@@ -161,6 +190,23 @@ class Parser:
             return
         elif "failed" in message:
             self._give_up(file, message["failed"]["kind"], self._why(message["failed"]))
+        if file.folder and file.about and not file.error:
+            self._submit(file, file.job(0, 0, folder=str(file.folder)), first=True)
+            file.folder = None
+        self._end_job(file)
+
+    def _handle_attached(self, file: File, message: Message | Failure) -> None:
+        """A message of the job that takes files out of this one: its pages are safe, whatever happens to that."""
+        if isinstance(message, Failure):
+            file.about["warnings"].append(f"The files in it were not all read: {message.text}.")
+        elif "attached" in message:
+            file.attached.append(message["attached"])
+        elif "failed" in message:
+            file.about["warnings"].append(f"The files in it were not all read: {self._why(message['failed'])}.")
+        if isinstance(message, Failure) or "failed" in message or "done" in message:
+            self._end_job(file)
+
+    def _end_job(self, file: File) -> None:
         file.jobs -= 1
         if not file.jobs:
             self._finish(file)
@@ -181,6 +227,8 @@ class Parser:
 
     def _page(self, file: File, message: Message) -> None:
         index: int = message["page"]
+        if file.abandoned:
+            file.lost.pop(index, None)  # one that another process had begun
         if "failed" in message:
             file.lost[index] = self._why(message["failed"])
         else:
@@ -197,7 +245,7 @@ class Parser:
 
     def _recover(self, file: File, job: Job, failure: Failure) -> None:
         """A process was lost during `job`: give the rest to another one."""
-        if file.error or (failure.page is not None and failure.page >= failure.last):
+        if file.error or file.abandoned or (failure.page is not None and failure.page >= failure.last):
             return
         again = failure.kind == "crash" and failure.page not in file.retried
         file.retried.add(failure.page)
@@ -212,15 +260,28 @@ class Parser:
                 file.done += 1
                 file.processes_lost += 1
             if file.processes_lost > _LOST:
-                self._give_up(file, failure.kind, f"given up after {_LOST} lost pages; at the last, {failure.text}")
+                self._abandon(file, f"given up after {_LOST} lost pages; at the last, {failure.text}", failure.kind)
+                return
             rest = failure.page + (not again)
             if rest < failure.last and not file.error:
                 self._submit(file, file.job(rest, failure.last), first=True)
 
     def _give_up(self, file: File, kind: str, why: str) -> None:
+        file.empty = kind == "empty"
         kinds = {"secret": PasswordRequired, "format": UnsupportedFormat}
         file.error = file.error or kinds.get(kind, DocumentError)(f"{file.name}: {why}", source=file.name)
         file.jobs -= self._pool.drop(file.sha256)
+
+    def _abandon(self, file: File, why: str, kind: str) -> None:
+        """Give up the pages that are not read yet, and the file if none is."""
+        if not any(file.pages):
+            self._give_up(file, kind, why)
+            return
+        file.jobs -= self._pool.drop(file.sha256)
+        file.abandoned = True
+        for index, page in enumerate(file.pages):
+            if not page:
+                file.lost.setdefault(index, why)
 
     def _why(self, failed: Message) -> str:
         if failed["kind"] == "memory":
@@ -237,8 +298,8 @@ class Parser:
             file.counts.append((indexes, self._counter.submit(lambda: self._tokenizer().counts(texts))))
 
     def _finish(self, file: File) -> None:
-        if not file.error and not file.pages:
-            self._give_up(file, "error", "it has no pages" if file.format.random_access else "there is no text in it")
+        if not file.error and not file.pages and not file.attached:
+            self._give_up(file, "empty", "it has no pages" if file.format.random_access else "there is no text in it")
         if file.error:
             self._finished(file, None)
             return
@@ -253,23 +314,29 @@ class Parser:
                 label=page.get("label") or str(i),
                 text=page.get("text", ""),
                 tokens=count,
-                notes=tuple(page.get("notes", ())),
+                notes=file.notes(i - 1),
+                needs_picture=bool(page.get("needs_picture")),
             )
             for i, (page, count) in enumerate(zip(file.pages, tokens, strict=True), start=1)
         )
         about = file.about
         outline = (OutlineEntry(level=level, title=title, page=page) for level, title, page in about["outline"])
-        self._finished(
-            file,
-            Parsed(
-                title=about["title"],
-                pages=pages,
-                outline=tuple(outline),
-                metadata=about["metadata"],
-                warnings=(*about["warnings"], *file.warnings()),
-            ),
+        parsed = Parsed(
+            title=about["title"],
+            pages=pages,
+            outline=tuple(outline),
+            metadata=about["metadata"],
+            warnings=(*about["warnings"], *file.warnings()),
         )
+        for inside in self._finished(file, parsed):
+            self._files[inside.sha256] = inside
+            self._submit(inside, inside.job())
 
 
 def _pages(numbers: Sequence[int]) -> str:
     return f"{'Page' if len(numbers) == 1 else 'Pages'} {format_ranges(numbers)}"
+
+
+def _control_tokens(count: int) -> str:
+    tokens = "1 control token" if count == 1 else f"{count:,} control tokens"
+    return f"{tokens} of chat templates, made harmless in prompts"

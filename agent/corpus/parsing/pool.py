@@ -5,6 +5,7 @@ used from a notebook or a thread of a server.
 """
 
 import collections
+import contextlib
 import os
 import selectors
 import signal
@@ -18,11 +19,18 @@ from typing import IO
 
 from longread.errors import LongreadError
 
+from .cpu_time import Effort, effort
 from .protocol import Decoder, Message, send
 from .worker import Job
 
 _START = 60.0
 """Seconds within which a process must start."""
+_PATIENCE = 20.0
+"""Times its limit that a silent process may take on a busy machine."""
+_IDLE = 0.05
+"""Fraction of a time in which a process that waits for something was at work, up to which it counts as idle."""
+_LOOK = 0.1
+"""Minimum time in seconds until a silent process is looked at again."""
 _LEAVE = 2.0
 """Seconds that an idle process has to exit before it is killed."""
 _PIPE = 1 << 16
@@ -70,10 +78,20 @@ class _Worker:
         self.page: int | None = None
         self.last = 0
         self.heard = time.monotonic()
+        self.due = 0.0
+        """When to look whether it hangs, if nothing is heard of it until then; 0 for one limit after `heard`."""
+        self.effort = Effort(0.0, at_work=False)
+        """When it got its job."""
+        self.looked: tuple[float, Effort] | None = None
+        """The latest look since `heard`."""
+
+    def hear(self) -> None:
+        self.heard, self.due, self.looked = time.monotonic(), 0.0, None
 
     def give(self, job: Job) -> None:
         self.job, self.page, self.open = job, None, job.sha256
-        self.heard = time.monotonic()
+        self.hear()
+        self.effort = effort(self.process.pid)
         try:
             send(self.input.fileno(), asdict(job))
         except BrokenPipeError:
@@ -88,7 +106,7 @@ class _Worker:
             self.page = message["page"] + 1
         elif "ready" in message:
             self.ready = True
-        else:
+        elif "attached" not in message:
             self.job = None
 
     def last_words(self) -> str:
@@ -108,6 +126,8 @@ class _Worker:
         except subprocess.TimeoutExpired:
             self.process.kill()
         status = self.process.wait()
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, signal.SIGKILL)  # programs that it has started
         self.output.close()
         self.log.close()
         return status
@@ -170,7 +190,9 @@ class Pool:
                         break
                     self.start(len(self._workers) + 1)
                     idle = self._workers[-1:]
-                worker = idle.pop()
+                opened = (worker for worker in idle if worker.open == self._queue[0].sha256)
+                worker = next(opened, idle[-1])
+                idle.remove(worker)
                 job = self._next(worker)
                 worker.give(job)
                 yield job, None
@@ -180,14 +202,14 @@ class Pool:
             yield from self._wait(busy)
 
     def _wait(self, busy: list[_Worker]) -> Iterator[tuple[Job, Message | Failure]]:
-        due = min(worker.heard + self._limit(worker) for worker in busy)
+        due = min(self._due(worker) for worker in busy)
         heard: list[_Worker] = [key.data for key, _ in self._selector.select(max(0.0, due - time.monotonic()))]
         for worker in heard:
             data = os.read(worker.output.fileno(), _PIPE)
             if not data:
                 yield from self._lost(worker, "crash")
                 continue
-            worker.heard = time.monotonic()
+            worker.hear()
             for message in worker.decoder.feed(data):
                 job = worker.job
                 worker.take(message)
@@ -195,10 +217,31 @@ class Pool:
                     yield job, message
         now = time.monotonic()
         for worker in busy:
-            late = worker.job is not None and now > worker.heard + self._limit(worker)
+            late = worker.job is not None and now > self._due(worker)
             # Not while there is something to read: then this process was slow, not the parser.
-            if late and worker not in heard and not self._has_output(worker):
+            if late and worker not in heard and not self._has_output(worker) and self._hangs(worker, now):
                 yield from self._lost(worker, "hang")
+
+    def _due(self, worker: _Worker) -> float:
+        return worker.due or worker.heard + self._limit(worker)
+
+    def _hangs(self, worker: _Worker, now: float) -> bool:
+        """Whether a process that has been silent for its limit has had its share of the machine.
+
+        It has if it used that much CPU time, or if it does nothing: it waits, and has waited since the last look. Else
+        the machine is busy, and it gets the time that it lacks, up to `_PATIENCE` times its limit.
+        """
+        limit = self._limit(worker)
+        now_done = effort(worker.process.pid)
+        used = now_done.seconds - worker.effort.seconds
+        if used >= limit or now > worker.heard + _PATIENCE * limit:
+            return True
+        since, before = worker.looked or (worker.heard, worker.effort)
+        if not now_done.at_work and now_done.seconds - before.seconds <= _IDLE * (now - since):
+            return True
+        worker.looked = now, now_done
+        worker.due = now + max(min(limit - used, limit / 2), _LOOK)
+        return False
 
     def _next(self, worker: _Worker) -> Job:
         """The job that has waited longest, preferring the file that the process has open."""

@@ -24,6 +24,8 @@ from .protocol import Message, receive, send
 
 AHEAD = 32
 """Pages that the first job of a file parses at once, before its pages are shared."""
+_NAMED = 100
+"""Files beyond the limit that are named."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,11 @@ class Job:
     first: int = 0
     last: int | None = None
     """None: the first job of this file. It reports on the file, and parses all of it or the first `AHEAD` pages."""
+    folder: str = ""
+    """Not empty: the job is to write the files inside of this one there, under their index."""
+    most: int = 0
+    room: int = 0
+    """The number of files that may be written, and the bytes that they may have together."""
 
 
 def main() -> None:
@@ -44,7 +51,8 @@ def main() -> None:
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     memory = int(sys.argv[1])
     with contextlib.suppress(ValueError, OSError):  # the limit is lower already, or the system has none
-        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+        # Not the hard limit, so that programs such as LibreOffice can be given more.
+        resource.setrlimit(resource.RLIMIT_AS, (memory, resource.getrlimit(resource.RLIMIT_AS)[1]))
     out = os.dup(1)
     os.dup2(2, 1)  # output of libraries must not get between the messages
     send(out, {"ready": True})
@@ -57,7 +65,10 @@ def main() -> None:
             if current is None or current[0] != key:
                 current = None  # frees the memory of the previous file
                 current = key, _open(job)
-            _parse(job, current[1], out)
+            if job.folder:
+                _take_out(job, current[1], out)
+            else:
+                _parse(job, current[1], out)
             result: Message = {"done": True}
         except Exception as error:
             result = {"failed": _describe(error)}
@@ -99,11 +110,11 @@ def _parse(job: Job, file: OpenFile, out: int) -> None:
     send(out, {"opened": about, "last": last})
     for index in range(job.first, last):
         try:
-            label, text, notes = file.page(index)
+            label, text, notes, needs_picture = file.page(index)
         except Exception as error:
             send(out, {"page": index, "failed": _describe(error)})
             continue
-        text, changes = normalize(text)
+        text, changes = normalize(text, keep_hidden=job.options["hidden"] == "keep")
         send(
             out,
             {
@@ -112,8 +123,28 @@ def _parse(job: Job, file: OpenFile, out: int) -> None:
                 "text": text,
                 "control": neutralise(text)[1],
                 "notes": [*notes, *changes],
+                "needs_picture": needs_picture,
             },
         )
+
+
+def _take_out(job: Job, file: OpenFile, out: int) -> None:
+    send(out, {"opened": {}, "last": 0})
+    room = job.room
+    for index, (name, data, media_type, problem) in enumerate(file.attached_files()):
+        if not job.most:
+            problem = problem or "in too many files within files"
+        elif index >= job.most:
+            problem = f"beyond the limit of {job.most:,} files"
+        elif not problem and len(data) > room:
+            problem = f"beyond the limit of {job.room / 2**20:,.0f} MiB"
+        if not problem:
+            room -= len(data)
+            (Path(job.folder) / str(index)).write_bytes(data)
+        attached = {"name": name, "media_type": media_type, "problem": problem}
+        send(out, {"attached": attached})
+        if index >= _NAMED + job.most:
+            return
 
 
 def _describe(error: Exception) -> Message:

@@ -5,6 +5,8 @@ import hashlib
 import os
 from pathlib import Path
 
+import bidi
+import matplotlib
 import pymupdf
 import pytest
 
@@ -214,3 +216,57 @@ def test_words_that_are_not_drawn_are_missed(tmp_path: Path) -> None:
     result = highlight(seen, check_quotes('"Words that were read off a picture" [a:1]', seen), tmp_path / "out.pdf")
     assert (result.files, [miss.reason for miss in result.missed]) == ((), ["its place on page 1 was not found"])
     assert not (tmp_path / "out.pdf").exists()
+
+
+def test_words_that_the_text_of_a_page_has_with_marks(tmp_path: Path) -> None:
+    source = tmp_path / "a.pdf"
+    with pymupdf.open() as file:
+        page = file.new_page()
+        x = 72.0
+        for text, size, raised in (("It is about 10", 11, 0), ("6", 7, 4), (" km away from here.", 11, 0)):
+            page.insert_text((x, 100 - raised), text, fontsize=size)
+            x += pymupdf.get_text_length(text, "helv", size)
+        page.insert_text((72, 130), "Introduction ........................ 5")
+        file.save(source)
+    corpus = Corpus.load([source])
+    assert corpus["a"].pages[0].text == "It is about 10^6 km away from here.\nIntroduction … 5"
+    quotes = check_quotes('"It is about 10^6 km away" [a:1] "Introduction … 5" [a:1]', corpus)
+    assert [quote.status for quote in quotes] == ["verified", "verified"]
+    result = highlight(corpus, quotes, tmp_path / "out.pdf")
+    assert result.missed == ()
+    found = [words for _, words, _ in highlighted(tmp_path / "out.pdf")]
+    assert found[0].replace(" ", "") == "Itisabout106kmaway"
+
+
+def test_columns_that_are_drawn_across(tmp_path: Path) -> None:
+    source = tmp_path / "a.pdf"
+    with pymupdf.open() as file:
+        page = file.new_page()
+        for n in range(12):
+            page.insert_text((60, 100 + 12 * n), f"left line {n} goes on with more words", fontsize=9)
+            page.insert_text((320, 100 + 12 * n), f"right line {n} goes on with other words", fontsize=9)
+        file.save(source)
+    words = "left line 4 goes on with more words left line 5 goes on with more words"
+    result = run(source, f'"{words}" [a:1]', tmp_path / "out.pdf")
+    assert [quote.status for quote in result.files[0].quotes] == ["verified"]
+    assert [found for _, found, _ in highlighted(tmp_path / "out.pdf")] == [words]
+
+
+def test_text_from_the_right(tmp_path: Path) -> None:
+    source = tmp_path / "a.pdf"
+    font = Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")
+    lines = ("החוזה מסתיים ב-31 במרץ 2027.", "הסכום הוא 1,234.56 לשנה.")
+    with pymupdf.open() as file:
+        page = file.new_page()
+        page.insert_font("text", fontfile=str(font))
+        for n, line in enumerate(lines):
+            page.insert_text((72, 100 + 24 * n), str(bidi.get_display(line, base_dir="R")), fontname="text")
+        file.save(source)
+    result = run(source, f'"{lines[1]}" [a:1]', tmp_path / "out.pdf")
+    assert [quote.status for quote in result.files[0].quotes] == ["verified"]
+    assert result.missed == ()
+    with pymupdf.open(tmp_path / "out.pdf") as file:
+        page = file[0]
+        (note,) = page.annots()
+        assert 105 < note.rect.y0 < note.rect.y1 < 135
+        assert note.rect.width > 100

@@ -115,7 +115,14 @@ def test_several_loads_at_once(paperqa: Callable[[str], Path]) -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"jobs": 0}, {"timeout": 0}, {"memory": 1 << 20}, {"ocr_language": "../eng"}, {"ocr_language": ""}],
+    [
+        {"jobs": 0},
+        {"timeout": 0},
+        {"memory": 1 << 20},
+        {"ocr_language": "../eng"},
+        {"ocr_language": ""},
+        {"ocr": "often"},
+    ],
 )
 def test_options_that_make_no_sense(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
@@ -128,7 +135,7 @@ def test_a_password_is_not_shown() -> None:
 
 def test_imports_are_light() -> None:
     """Documents need no parser library in this process, and a parser process needs no pydantic."""
-    heavy = ("pymupdf", "mammoth", "pptx", "openpyxl", "bs4", "lxml", "tiktoken", "charset_normalizer", "qwen_agent")
+    heavy = ("pymupdf", "lxml", "selectolax", "olefile", "PIL", "numpy", "tiktoken", "charset_normalizer", "qwen_agent")
     code = "import sys\n{}\nprint([name for name in {} if name in sys.modules])"
     for body, banned in (
         ("import longread.agent.corpus.corpus, longread.agent.corpus.loader", heavy),

@@ -80,7 +80,8 @@ def test_an_encoding_that_has_to_be_guessed(tmp_path: Path) -> None:
     path.write_bytes(text.encode("cp1252"))
     document = load(path)
     assert document.pages[0].text == text.strip()
-    assert "a guess: it is not UTF-8 (byte 8)" in document.warnings[0]
+    for part in ("windows-1252", "guess", "byte 8", "--encoding"):
+        assert part in document.warnings[0]
 
 
 def test_text_that_only_claims_to_be(tmp_path: Path) -> None:
@@ -118,7 +119,7 @@ def test_html(paperqa: Callable[[str], Path], tmp_path: Path) -> None:
     assert document.title == "National Flag of Canada Day - Wikipedia"
     text = text_of(document)
     assert "| Date | February 15 |" in text
-    assert "is observed annually\non February 15 to commemorate" in text
+    assert "is observed annually on February 15 to commemorate" in text
     assert "function(" not in text
     assert "History" in [entry.title for entry in document.outline]
     path = tmp_path / "a.html"
@@ -130,7 +131,9 @@ def test_html(paperqa: Callable[[str], Path], tmp_path: Path) -> None:
     )
     document = load(path)
     assert (document.title, document.metadata) == ("A title", {"author": "Ada"})
-    assert document.pages[0].text == "## snake_case *x*\n\nup [there](https://e.org/x)a curve\n\n* one\n* two"
+    assert (
+        document.pages[0].text == "## snake_case *x*\n\nup [there](https://e.org/x)[picture: a curve]\n\n* one\n* two"
+    )
     assert document.pages[0].label == "snake_case *x*".replace("*", "")
     unnamed = tmp_path / "page"
     unnamed.write_bytes(path.read_bytes())
@@ -150,8 +153,9 @@ def test_xhtml_is_read_as_xml(tmp_path: Path) -> None:
 def test_nesting_without_end(tmp_path: Path) -> None:
     path = tmp_path / "deep.html"
     path.write_text("<html>" + "<div>" * 20_000 + "deep" + "</div>" * 20_000)
-    with pytest.raises(DocumentError, match=r"deep\.html: (nested too deeply|there is no text in it)"):
-        load(path)
+    document = load(path)
+    assert document.pages[0].text == "deep"
+    assert "800 levels" in document.warnings[0]
 
 
 def test_csv_is_cut_between_records(tmp_path: Path, paperqa: Callable[[str], Path]) -> None:
@@ -196,17 +200,22 @@ def test_word(docx: Callable[[str], Path], paperqa: Callable[[str], Path]) -> No
     assert order == sorted(order)
     assert "| --- | --- |" in text
     margins = load(docx("hdr-header-footer")).pages[-1]
-    assert (margins.label, margins.text) == ("headers and footers", "Footer for section 1\nHeader for section-1")
+    assert (margins.label, margins.text) == ("headers and footers", "Header for section-1\nFooter for section 1")
     text = text_of(load(docx("comments-rich-para")))
-    assert text.index("Some text worthy of note.") < text.index("Comment [SJC1]") < text.index("Text with hyperlink")
+    assert "worthy of note. [comment by Steve Canny: Text with hyperlink https://google.com embedded.]" in text
     assert load(docx("hdr-header-footer")).metadata["creator"] == "Steve Canny"
-
-
-def test_word_names_what_it_leaves_out(docx: Callable[[str], Path], tmp_path: Path) -> None:
-    source, path = docx("par-known-paragraphs"), tmp_path / "formula.docx"
-    formula = b'<m:oMath xmlns:m="http://schemas.openxmlformats.org/officeDocument/2006/math"><m:r><m:t>x</m:t></m:r></m:oMath></w:p>'
-    rewrite(source, path, {"word/document.xml": lambda xml: xml.replace(b"</w:p>", formula, 1)})
-    assert load(path).warnings == ("Not read: elements of the kinds oMath.",)
+    pages = load(docx("par-rendered-page-breaks")).pages
+    assert [page.label for page in pages] == ["1", "2", "3", "4", "5", "6"]
+    assert [page.text[:12] for page in pages[3:]] == ["<<with text ", "<<breaks>>", "<<in one run"]
+    pages = load(docx("sct-first-page-hdrftr")).pages
+    assert [(page.label, page.text) for page in pages[3:5]] == [
+        ("4", "Page 4, First Page of second section."),
+        ("6", "Page 6, Third page of section 2."),
+    ]
+    merged = text_of(load(docx("tbl-cell-access")))
+    assert "| 4 | 4 | 6 |\n| 4 | 4 | 9 |" in merged
+    pictures = load(docx("shp-inline-shape-access")).pages[0].notes
+    assert "a picture of 76×76 pt was not read" in pictures
 
 
 def test_powerpoint(pptx: Callable[[str], Path], paperqa: Callable[[str], Path]) -> None:
@@ -214,10 +223,10 @@ def test_powerpoint(pptx: Callable[[str], Path], paperqa: Callable[[str], Path])
     assert document.pages[0].text.startswith("Paperqa is helphul RAGsystem\n\nIntegrating AI Agents with RAG")
     table = load(pptx("tbl-cell")).pages
     assert [page.label for page in table] == ["1", "2", "3"]
-    assert table[2].text == "| a | b | c |\n|---|---|---|\n| d | e | f |\n| g | h | i |"
+    assert table[2].text == "| a | b | c |\n| --- | --- | --- |\n| d | e | f |\n| g | h | i |"
     chart = load(pptx("cht-charts")).pages[0].text
     assert "|  | Series 1 | Series 2 | Series 3 |" in chart
-    assert "| Category 4 | 4.5 | 2.8 | 5.0 |" in chart
+    assert "| Category 4 | 4.5 | 2.8 | 5 |" in chart
     assert load(pptx("sld-notes")).pages[0].text == "Notes: Notes"
 
 
@@ -245,6 +254,9 @@ def test_excel(paperqa: Callable[[str], Path]) -> None:
     assert [(entry.title, entry.page) for entry in document.outline] == [("2024年売上", 1), ("2023年売上", 3)]
     assert [page.label for page in document.pages][:2] == ["2024年売上, rows 1-75", "2024年売上, rows 76-101"]
     rows = [row for page in document.pages for row in csv.reader(io.StringIO(page.text))]
+    repeated = [row for row in rows if row[0].startswith("[row 1] ")]
+    assert len(repeated) == 2  # the heads, on the pages that begin within a sheet
+    rows = [row for row in rows if row not in repeated]
     book = openpyxl.load_workbook(path)
     assert len(rows) == sum(sheet.max_row for sheet in book.worksheets)
     assert rows[0] == [cell.value for cell in book.worksheets[0][1]]
@@ -266,7 +278,7 @@ def test_excel_values_formulas_and_dates(tmp_path: Path) -> None:
     book.save(tmp_path / "a.xlsx")
     document = load(tmp_path / "a.xlsx")
     assert [(page.label, page.text) for page in document.pages] == [
-        ("Sums", '1,2.5,=A1+B1,TRUE,2024-05-06,2024-05-06 07:08:00\n"a, b","say ""x"""'),
+        ("Sums", '1,2.5,=A1+B1,TRUE,2024-05-06,2024-05-06 7:08:00\n"a, b","say ""x"""'),
     ]
     # A program that calculates stores the value beside the formula: then that is shown.
     rewrite(
@@ -294,7 +306,10 @@ def test_epub(real: Real) -> None:
     assert places == sorted(places)
     entry = next(entry for entry in document.outline if entry.title == "THE UGLY DUCKLING")
     assert "THE UGLY DUCKLING" in document.pages[entry.page - 1].text
-    assert 100 < len(document.pages) < 130
+    # Pages are those of the printed book.
+    assert 90 < len(document.pages) < 130
+    labels = [page.label for page in document.pages]
+    assert labels[labels.index("172") :][:3] == ["172", "173", "174"]
 
 
 def test_epub_with_drm_and_epub_with_missing_parts(real: Real, tmp_path: Path) -> None:
@@ -322,12 +337,14 @@ def test_epub_with_drm_and_epub_with_missing_parts(real: Real, tmp_path: Path) -
     assert load(tmp_path / "gap.epub").warnings == (
         "Not read: EPUB/nav.xhtml, which the book names and does not contain.",
     )
+    whole = text_of(load(path))
     rewrite(path, tmp_path / "bad.epub", {"EPUB/package.opf": None})
-    with pytest.raises(DocumentError, match=r"bad\.epub: damaged: its package document is missing"):
-        load(tmp_path / "bad.epub")
     rewrite(path, tmp_path / "torn.epub", {"EPUB/package.opf": lambda xml: xml[:500]})
-    with pytest.raises(DocumentError, match=r"torn\.epub: damaged: EPUB/package\.opf in it is not well-formed XML"):
-        load(tmp_path / "torn.epub")
+    for name in ("bad.epub", "torn.epub"):
+        document = load(tmp_path / name)
+        assert "THE UGLY DUCKLING" in text_of(document)
+        assert len(text_of(document)) > 0.9 * len(whole)
+        assert any("package document" in warning for warning in document.warnings)
 
 
 def rewrite(
@@ -379,7 +396,7 @@ def test_not_what_the_extension_says(tmp_path: Path, extension: str) -> None:
     ("data", "message"),
     [
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "an Office file of the old kind"),
-        (b"{\\rtf1\\ansi text}", "an RTF file; save it as .docx or .pdf"),
+        (b"7z\xbc\xaf'\x1c" + bytes(50), "a 7-Zip archive; unpack it"),
         (b"%!PS-Adobe-3.0\n", "a PostScript file; convert it to .pdf"),
         (b"\x89PNG\r\n\x1a\n" + bytes(100), "neither text nor a format that can be read; supported are PDF"),
         (bytes(range(1, 32)) * 50, "neither text nor a format that can be read"),
@@ -391,16 +408,6 @@ def test_what_is_not_read(tmp_path: Path, data: bytes, message: str) -> None:
     with pytest.raises(UnsupportedFormat) as raised:
         load(path)
     assert str(raised.value).startswith(f"{path}: {message}")
-
-
-def test_an_archive_that_is_no_document(tmp_path: Path) -> None:
-    path = tmp_path / "a.zip"
-    with zipfile.ZipFile(path, "w") as file:
-        file.writestr("a.txt", "text")
-    with pytest.raises(
-        UnsupportedFormat, match=r"a\.zip: a ZIP archive, but not a document; supported are PDF \(\.pdf\)"
-    ):
-        load(path)
 
 
 def test_the_content_decides_over_the_extension(tmp_path: Path, pypdf: Callable[[str], Path]) -> None:

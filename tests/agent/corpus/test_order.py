@@ -62,21 +62,3 @@ def test_blocks_on_top_of_each_other_are_all_kept() -> None:
     heap = [Block(10 + i % 3, 100 - i, 200, 140 - i, str(i)) for i in range(60)]
     assert sorted(ordered(heap)) == sorted(heap)
     assert ordered([]) == []
-
-
-@pytest.mark.parametrize("quarters", range(4))
-def test_text_that_runs_in_another_direction(paperqa: Callable[[str], Path], quarters: int) -> None:
-    upright = blocks_of(paperqa("pasa.pdf"), 8)
-
-    def turned(block: Block, times: int) -> Block:
-        x0, y0, x1, y1, text = block
-        for _ in range(times):
-            x0, y0, x1, y1 = -y1, x0, -y0, x1
-        return Block(x0, y0, x1, y1, text)
-
-    sideways = [turned(block, quarters) for block in upright]
-    assert is_ordered(sideways, 4 - quarters)
-    shuffled = sideways[:]
-    random.Random(0).shuffle(shuffled)
-    assert not is_ordered(shuffled, 4 - quarters)
-    assert ordered(shuffled, 4 - quarters) == sideways

@@ -69,8 +69,8 @@ def test_words_divided_at_line_ends_are_joined(tmp_path: Path) -> None:
     ]
     path = make(tmp_path / "a.pdf", "\n".join([*lines, "It is a well-known thing."]))
     assert load(path).pages[0].text.split("\n") == [
-        "Reading order matters for documents with a well-known order, 1990-",
-        *("2000, and North-", "South.", "It is a well-known thing."),
+        "Reading order matters for documents with a well-known order, 1990-2000, and North-South.",
+        "It is a well-known thing.",
     ]
 
 
@@ -113,18 +113,20 @@ def test_rotated_pages(pypdf: Pypdf, tmp_path: Path) -> None:
 
 def test_form_values_and_comments_are_read(pypdf: Pypdf) -> None:
     assert "Alice" in load(pypdf("libreoffice-form.pdf")).pages[0].text
-    assert load(pypdf("form_acrobatReader.pdf")).pages[0].text == "foo\n1\nBar"
-    assert "[Comment] Note in second paragraph" in load(pypdf("commented.pdf")).pages[0].text
+    assert load(pypdf("form_acrobatReader.pdf")).pages[0].text == "foo Bar\n1"
+    assert "[comment by moose: Note in second paragraph]" in load(pypdf("commented.pdf")).pages[0].text
 
 
 def test_attachments_are_named(pypdf: Pypdf, tmp_path: Path) -> None:
-    assert load(pypdf("attachment.pdf")).warnings == ("Page 1: the attached file jpeg.pdf was not read.",)
+    (warning,) = load(pypdf("attachment.pdf")).warnings
+    assert warning.startswith("Page 1: the attached file jpeg.pdf was not read")
     path = tmp_path / "with.pdf"
     with pymupdf.open() as document:
         document.new_page().insert_text((72, 100), "see the attachment")
         document.embfile_add("data.csv", b"a,b")
         document.save(path)
-    assert load(path).warnings == ("Attached files were not read: data.csv.",)
+    (warning,) = load(path).warnings
+    assert warning.startswith("Attached files were not read: data.csv")
 
 
 @pytest.mark.parametrize(
@@ -167,18 +169,19 @@ def scan(path: Path, tmp_path: Path, number: int, dpi: int = 150, stamp: str = "
     return out
 
 
-def test_pages_without_a_text_layer_are_named(pypdf: Pypdf, paperqa: Pypdf, tmp_path: Path) -> None:
-    document = load(scan(paperqa("paper.pdf"), tmp_path, 2))
-    assert document.warnings == ("Page 2: no text layer, only pictures or drawings; --ocr would read them.",)
+def test_pages_without_a_text_layer_are_named(paperqa: Pypdf, tmp_path: Path) -> None:
+    document = load(scan(paperqa("paper.pdf"), tmp_path, 2), ocr="never")
+    (warning,) = document.warnings
+    assert warning.startswith("Page 2: no text layer")
+    assert "--ocr always" in warning
     assert [page.text for page in document.pages] == ["A page with text.", "", ""]
-    assert load(pypdf("imagemagick-images.pdf")).warnings == (
-        "Pages 1-3, 6: next to no text, over a picture that covers the page; --ocr would read it.",
-        "Pages 4-5: no text layer, only pictures or drawings; --ocr would read them.",
-    )
+    assert [page.needs_picture for page in document.pages] == [False, True, False]
+    stamped = load(scan(paperqa("paper.pdf"), tmp_path, 2, stamp="Case 1:21-cv-01234 " * 5), ocr=False)
+    assert stamped.warnings[0].startswith("Page 2: next to no text")
 
 
 def test_ocr(paperqa: Pypdf, tmp_path: Path) -> None:
-    document = load(scan(paperqa("paper.pdf"), tmp_path, 2, stamp="Scanned by Ada"), ocr=True, timeout=300)
+    document = load(scan(paperqa("paper.pdf"), tmp_path, 2, stamp="Scanned by Ada"))  # "auto": its data is there
     assert document.warnings == ("Page 2: read by OCR.",)
     assert document.pages[0].text == "A page with text."
     text = document.pages[1].text
@@ -222,8 +225,8 @@ def test_language_data_is_looked_for_where_the_user_says_first(monkeypatch: pyte
 
 
 def test_fonts_without_unicode_values(pypdf: Pypdf, paperqa: Pypdf) -> None:
-    document = load(paperqa("paper.pdf"))
-    assert document.warnings == (
+    document = load(paperqa("paper.pdf"), ocr="never")
+    assert document.warnings[:1] == (
         "Pages 9, 12: some characters have no Unicode value in the file's fonts and may read as nonsense.",
     )
 
@@ -268,7 +271,7 @@ def test_every_pdf_of_a_test_suite_of_pdfs_is_read_or_refused(real: Callable[[st
     with tarfile.open(package("pypdf==7.1.0")) as archive:
         members = [m.name.partition("/")[2] for m in archive.getmembers() if m.name.endswith(".pdf")]
     paths = [real("pypdf==7.1.0", name) for name in members]
-    corpus = Corpus.load(paths, options=LoadOptions(cache=False), on_error="collect")
+    corpus = Corpus.load(paths, options=LoadOptions(cache=False, ocr="never"), on_error="collect")
     # Same bytes under two names, and the encrypted ones.
     assert len(corpus) + len(corpus.failures) > 60
     assert {type(failure) for failure in corpus.failures} == {PasswordRequired}

@@ -36,7 +36,7 @@ def collect(*paths: Path, options: LoadOptions = TWO) -> Corpus:
 
 
 class Clock:
-    """In place of the pool's: it stands still but for a second, which begins once a parser hangs for certain."""
+    """In place of the pool's: it stands still but for a few seconds, which begin once a parser hangs for certain."""
 
     def __init__(self, patch: pytest.MonkeyPatch, hangs: Callable[[], bool]):
         self._hangs = hangs
@@ -46,7 +46,7 @@ class Clock:
     def now(self) -> float:
         if self._began is None and self._hangs():
             self._began = time.monotonic()
-        return 0.0 if self._began is None else min(time.monotonic() - self._began, 1.0)
+        return 0.0 if self._began is None else min(time.monotonic() - self._began, 5.0)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import trustme
 
+from longread.agent.corpus.formats.html import web_page
 from longread.tools.web.addresses import is_public
 from longread.tools.web.fetch import WebFetch, WebLimits
 from tests.support.waiting import PATIENCE
@@ -89,7 +90,13 @@ def fetch(site: Site) -> Callable[..., str]:
     """Fetches from a web in which every host is `site`."""
 
     def call(path: str = "/", start: int = 0, host: str = "example.org", **settings: Any) -> str:
-        here = {"allowed": lambda _: True, "resolve": lambda *_: ["127.0.0.1"], "ports": [site.port], "limits": PATIENT}
+        here = {
+            "html": web_page,
+            "allowed": lambda _: True,
+            "resolve": lambda *_: ["127.0.0.1"],
+            "ports": [site.port],
+            "limits": PATIENT,
+        }
         options = {**here, **settings}
         tool = WebFetch(**options)
         return tool.call({"url": f"http://{host}:{site.port}{path}", "start": start})
@@ -111,7 +118,9 @@ def test_html_becomes_markdown_between_lines_that_it_cannot_forge(site: Site, fe
     assert end == begin.replace("begin", "end")
     assert len(begin.split()[-1]) == 8
     text = "\n".join(body)
-    assert text.startswith("Title: A & B\n\n## Head\n\nText with a [link](/x).\n\n* one\n* two_2")
+    assert text.startswith(
+        f"Title: A & B\n\n## Head\n\nText with a [link](http://example.org:{site.port}/x).\n\n* one\n* two_2"
+    )
     assert "var x" not in text
     assert "‹|im_end|>" in text
     assert fetch("/").splitlines()[1] != begin
@@ -147,6 +156,14 @@ def test_the_host_is_asked_by_name_at_the_address_that_was_checked(site: Site, f
         (b'<?xml version="1.0" encoding="latin-1"?><html><body><p>\xe9</p></body></html>', "text/html", "é"),
         ("", "text/html", "(The page has no text.)"),
         ("<div>" * 200 + "deep", "text/html", "deep"),
+        ("<div>" * 5_000 + "deep", "text/html", "deep"),
+        ("<p>" * 100_001 + "many", "text/html", "many"),
+        (
+            "é".encode("cp1251", "replace") + "Это русский".encode("cp1251"),
+            "text/html; charset=windows-1251",
+            "?Это русский",
+        ),
+        ("<p>seen<p hidden>not seen", "text/html", "seen"),
     ],
 )
 def test_text_of_each_kind(site: Site, fetch: Callable[..., str], body: str | bytes, kind: str, expected: str) -> None:
@@ -163,8 +180,6 @@ def test_text_of_each_kind(site: Site, fetch: Callable[..., str], body: str | by
         ("x", "", 200, "is of no stated type, not text."),
         ("x", "text/html", 404, "answered 404"),
         ("x", "text/html", 503, "answered 503"),
-        ("<div>" * 5_000 + "deep", "text/html", 200, "nested too deep"),
-        ("<p>" * 100_001, "text/html", 200, "has 100,001 tags; the limit is 100,000"),
     ],
 )
 def test_what_is_no_text_is_refused(
@@ -511,3 +526,20 @@ def test_what_a_page_or_an_address_says_is_harmless_wherever_it_is_repeated(
     assert "‹|im_end|>" in answers[0]
     assert "Words. ‹|im_end|>\n［book:3]\nwords" in answers[2]
     assert "‹|im_end|>" in answers[-1]
+
+
+def test_without_a_converter_the_text_of_a_page_is_returned(site: Site, fetch: Callable[..., str]) -> None:
+    site.page(
+        "/",
+        "<!doctype html><head><title>A &amp; B</title><style>no</style></head><body><script>no</script>"
+        "<h1>Head</h1>one <b>two</b><!-- no --> three<table><tr><td>x<td>y</table><noscript>no</noscript>after",
+    )
+    assert "\nTitle: A & B\n\nHead\none two three\nx\ny\nafter\n" in fetch(html=None)
+    for page in (
+        b"<meta charset=koi8-r>\xdc",
+        b"<?xml version='1.0' encoding='x'?><p>a\0b",
+        b"<div>" * 100_000 + b"x",
+        b"",
+    ):
+        site.page("/", page, "text/html")
+        assert "----- end" in fetch(html=None)

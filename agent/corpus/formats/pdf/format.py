@@ -1,35 +1,21 @@
 """PDF files, read by PyMuPDF."""
 
 from bisect import bisect_right
+from collections.abc import Iterator
 from functools import cached_property
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from ..base import Format, OpenFile, ParseError, ParseOptions, RawPage, SecretNeeded, WrongFormat
+from ..base import AttachedFile, Format, OpenFile, ParseError, ParseOptions, RawPage, SecretNeeded, WrongFormat
 from .labels import numeral
-from .text import page_text
 
 if TYPE_CHECKING:
     import pymupdf
 
+    from .document import Facts
+
 _KEEP = 256
 """Pages after which MuPDF's cache of fonts and pictures is cleared; its own limit is 256 MiB."""
-_SCANT = 60
-"""Characters below which the text of a page covered by a picture is taken for a stamp on a scan."""
-_COVERED = 0.6
-"""Fraction of a page that pictures cover in a scan."""
-_NONSENSE = 0.3
-"""Fraction of characters without a Unicode value above which the text layer of a page is unusable."""
-_DPI = 300
-_ATTACHMENT = 17
-_FREE_TEXT, _WIDGET = 2, 19
-"""Annotations whose text is drawn on the page, and therefore read with it."""
-
-NO_TEXT = "no text layer, only pictures or drawings; --ocr would read them"
-OVERPRINTED = "next to no text, over a picture that covers the page; --ocr would read it"
-UNREADABLE = "fonts without Unicode values, so most of the text is nonsense; --ocr would read it"
-UNMAPPED = "some characters have no Unicode value in the file's fonts and may read as nonsense"
-BY_OCR = "read by OCR"
 
 
 class Pdf(Format):
@@ -37,9 +23,13 @@ class Pdf(Format):
     extensions = (".pdf",)
     media_type = "application/pdf"
     library = "pymupdf"
+    revision = 2
     magic = b"%PDF-"
-    options = ("layout", "ocr", "ocr_language")
+    options = ("layout", "ocr", "ocr_language", "hidden", "attachments")
     random_access = True
+
+    def holds_files(self, options: ParseOptions) -> bool:
+        return options.attachments
 
     def open(self, data: bytes, options: ParseOptions) -> OpenFile:
         import pymupdf
@@ -65,11 +55,14 @@ class PdfFile(OpenFile):
     """An open PDF. Pages are independent of each other."""
 
     document: "pymupdf.Document"
+    facts: "Facts"
     options: ParseOptions
     read: int = 0
 
     @classmethod
     def of(cls, document: "pymupdf.Document", options: ParseOptions, *, secret: bool) -> "PdfFile":
+        from .document import Facts
+
         metadata = {name: str(text).strip() for name, text in (document.metadata or {}).items() if text}
         file = cls(
             document.page_count,
@@ -79,54 +72,34 @@ class PdfFile(OpenFile):
         )
         file.document, file.options = document, options
         file.outline = [(level, " ".join(title.split()), max(page, 1)) for level, title, page in document.get_toc()]
-        if document.is_repaired:
-            file.warnings.append("The file is damaged; MuPDF repaired what it could.")
-        if document.embfile_count():
-            file.warnings.append(f"Attached files were not read: {', '.join(document.embfile_names())}.")
+        file.facts = Facts(document, options.password)
+        file.warnings += file.facts.warnings(attachments=options.attachments)
         return file
 
     def page(self, index: int) -> RawPage:
         import pymupdf
 
-        page = self.document.load_page(index)
-        text, unmapped = page_text(page)
-        note = UNREADABLE if unmapped > _NONSENSE else self._picture(page) if len(text) < _SCANT else None
-        notes = [UNMAPPED] if 0 < unmapped <= _NONSENSE else []
-        if note and self.options.ocr:
-            seen = self._ocr(page)
-            text = seen if note == UNREADABLE or text in seen else f"{text}\n{seen}"
-            note = BY_OCR
-        elif self.options.layout and not note:
-            from .layout import markdown
+        from .page import PageReader
 
-            text = markdown(self.document, index, text)
-        notes += [note] if note else []
-        comments: list[str] = []
-        for annotation in page.annots() if page.first_annot else ():
-            if annotation.type[0] == _ATTACHMENT:
-                notes.append(f"the attached file {annotation.file_info['filename']} was not read")
-            elif annotation.type[0] not in (_FREE_TEXT, _WIDGET) and (content := annotation.info["content"].strip()):
-                comments.append(f"[Comment] {content}")
+        reader = PageReader(self.document, index, self.facts, self.options)
+        text = reader.text()
         self.read += 1
         if self.read % _KEEP == 0:
             pymupdf.TOOLS.store_shrink(100)
-        return RawPage(self._label(index), "\n".join([text, *comments]), tuple(notes))
+        notes = tuple(dict.fromkeys(reader.notes))
+        return RawPage(self._label(index), text, notes, needs_picture=reader.needs_picture)
 
-    def _picture(self, page: "pymupdf.Page") -> str | None:
-        """Describes a page with almost no text by what it shows instead; None if it is just short, or blank."""
-        log = page.get_bboxlog()
-        boxes = [page.rect & box for kind, box in log if kind in ("fill-image", "fill-imgmask")]
-        covered = sum(abs(box) for box in boxes) > _COVERED * abs(page.rect)
-        if any("text" in kind for kind, _ in log):
-            return OVERPRINTED if covered else None
-        return NO_TEXT if len(log) > 1 or boxes else None  # one drawing is a frame or a background
+    def attached_files(self) -> Iterator[AttachedFile]:
+        from .annotations import annotations_of, attached_bytes
 
-    def _ocr(self, page: "pymupdf.Page") -> str:
-        sight = page.get_textpage_ocr(
-            language=self.options.ocr_language, dpi=_DPI, full=True, tessdata=self.options.tessdata
-        )
-        raw: list[Any] = page.get_text("blocks", textpage=sight)  # pyright: ignore[reportAssignmentType]
-        return "\n".join(text for block in raw if (text := " ".join(block[4].split())))
+        for name in self.document.embfile_names() if self.document.embfile_count() else ():
+            yield AttachedFile(name, self.document.embfile_get(name))
+        for index in range(self.pages):
+            for annotation in annotations_of(self.document, index):
+                if annotation.kind == "FileAttachment":
+                    data = attached_bytes(self.document, annotation)
+                    problem = "" if data else "damaged or in another file"
+                    yield AttachedFile(annotation.file, data, problem=problem)
 
     def _label(self, index: int) -> str:
         at = bisect_right([rule["startpage"] for rule in self._label_rules], index) - 1
@@ -141,5 +114,5 @@ class PdfFile(OpenFile):
         return sorted(self.document.get_page_labels(), key=lambda rule: rule["startpage"])
 
 
-def _line(error: Exception) -> str:
+def _line(error: BaseException) -> str:
     return " ".join(str(error).split())

@@ -19,7 +19,7 @@ rows."""
 
 
 class Block(NamedTuple):
-    """Text in a box. Units are points; y grows downwards."""
+    """Text in a box, turned so that it runs from left to right. Units are points; y grows downwards."""
 
     x0: float
     y0: float
@@ -28,24 +28,14 @@ class Block(NamedTuple):
     text: str
 
 
-def is_ordered(blocks: Sequence[Block], turn: int = 0) -> bool:
-    """Whether text that must be turned by `turn` clockwise quarters to be read is drawn in reading order."""
-    turned = [_turned(block, turn) for block in blocks] if turn else blocks
-    return sum(_goes_up(a, b) for a, b in pairwise(turned)) <= max(2, _JUMPS * len(blocks))
+def is_ordered(blocks: Sequence[Block]) -> bool:
+    """Whether text is drawn in reading order."""
+    return sum(_goes_up(a, b) for a, b in pairwise(blocks)) <= max(2, _JUMPS * len(blocks))
 
 
-def ordered(blocks: Sequence[Block], turn: int = 0) -> list[Block]:
+def ordered(blocks: Sequence[Block]) -> list[Block]:
     """The blocks in reading order, computed from their positions."""
-    turned = [(_turned(block, turn), block) for block in blocks]
-    original = dict(turned)
-    return [original[block] for block in _cut([block for block, _ in turned])]
-
-
-def _turned(block: Block, quarters: int) -> Block:
-    x0, y0, x1, y1, text = block
-    for _ in range(quarters % 4):
-        x0, y0, x1, y1 = -y1, x0, -y0, x1
-    return Block(x0, y0, x1, y1, text)
+    return _cut(list(blocks))
 
 
 def _goes_up(a: Block, b: Block) -> bool:
