@@ -1,7 +1,7 @@
 """A corpus with what answering needs: its documents as they appear in prompts, and the indexes for citations."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -22,14 +22,22 @@ class IndexedCorpus:
         corpus: None for no documents.
         tokenizer: counts the documents.
         documents: the documents as they appear in prompts, if they are counted already.
+        look: adds the pictures of pages to a corpus, for models that read pictures.
     """
 
-    def __init__(self, corpus: "Corpus | None", tokenizer: Tokenizer, documents: DocumentBlock | None = None):
+    def __init__(
+        self,
+        corpus: "Corpus | None",
+        tokenizer: Tokenizer,
+        documents: DocumentBlock | None = None,
+        look: "Callable[[Corpus], Corpus] | None" = None,
+    ):
         from .corpus import Corpus
 
         if documents is not None:
             self.documents = documents
-        self.corpus = corpus if corpus is not None else Corpus(documents=())
+        self._look = look or (lambda seen: seen)
+        self.corpus = self._look(corpus) if corpus is not None else Corpus(documents=())
         self._tokenizer = tokenizer
         self.passages = Passages(self.corpus)
         """The pages, prepared for looking up quotes."""
@@ -71,6 +79,6 @@ class IndexedCorpus:
         if not wanted:
             return self
         if self._latest is None or self._latest[0] != wanted:
-            more = Corpus.load(wanted, tokenizer=self._tokenizer)
+            more = self._look(Corpus.load(wanted, tokenizer=self._tokenizer))
             self._latest = (wanted, IndexedCorpus(self.corpus.joined(more), self._tokenizer))
         return self._latest[1]

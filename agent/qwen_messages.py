@@ -1,19 +1,34 @@
 """Conversion between Qwen-Agent's messages and the turns of a conversation."""
 
 from collections.abc import Sequence
+from typing import Any
 
-from qwen_agent.llm.schema import ASSISTANT, FUNCTION, Message
+from qwen_agent.llm.schema import ASSISTANT, FUNCTION, ContentItem, Message
 from qwen_agent.utils.utils import extract_text_from_message
 
 from .citations.lookup import without_sources
-from .prompt.messages import ChatMessage
+from .prompt.messages import ChatMessage, MessagePicture
 
 _UNSEEN = ("image", "audio", "video")
 
 
 def as_message(turn: ChatMessage) -> Message:
     """Convert a turn to a message of Qwen-Agent."""
-    return Message(**turn)  # type: ignore[arg-type]  # pydantic makes its FunctionCall of ours
+    fields: dict[str, Any] = {**turn}
+    if pictures := fields.pop("pictures", None):
+        fields["content"] = _with_pictures(turn["content"], pictures)
+    return Message(**fields)  # pydantic makes its FunctionCall of ours
+
+
+def _with_pictures(text: str, pictures: Sequence[MessagePicture]) -> list[ContentItem]:
+    items: list[ContentItem] = []
+    at = 0
+    for picture in pictures:
+        if picture["offset"] > at:
+            items.append(ContentItem(text=text[at : picture["offset"]]))
+        items.append(ContentItem(image=picture["url"]))
+        at = picture["offset"]
+    return [*items, ContentItem(text=text[at:])] if at < len(text) else items
 
 
 def as_turn(message: Message) -> ChatMessage:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,10 +20,12 @@ from .answer import Answer, ReaderEvent, sum_usage
 from .async_reader import AsyncReaderMixin
 from .citations.markers import marks
 from .citations.quote_checker import CheckedQuote, QuoteChecker, check_quotes
+from .corpus.picture_selection import Vision, with_pictures
 from .events import CitationChecked, Note, ToolStart
 from .indexed_corpus import IndexedCorpus
 from .llm.factory import chat_model, model_config
 from .llm.protocol import Capabilities, capabilities
+from .llm.vision import picture_tokens
 from .loop import PartialResponse, ToolLoop, as_events
 from .overflow.auto import Overflow
 from .overflow.events import MapResult, Reply
@@ -75,6 +78,9 @@ class LongReader(AsyncReaderMixin, FnCallAgent):
             the pages that contain the question's words. "map": process everything in parts, and merge the answers.
             "auto": choose one of the two. `Answer.notes` says what was done.
         parallel: number of parts that are processed at a time, if the model handles concurrent requests.
+        vision: which pages are sent as pictures, too, to a model that reads pictures. "auto": those with more to see
+            than their text; "always": all; "never".
+        password: of encrypted files, to render their pages.
 
     Raises:
         DocumentError: one of `files` could not be read.
@@ -100,6 +106,8 @@ class LongReader(AsyncReaderMixin, FnCallAgent):
         approve: Approve | None = None,
         overflow: Overflow = "error",
         parallel: int = PARALLEL,
+        vision: Vision = "auto",
+        password: str | None = None,
         name: str | None = "longread",
         description: str | None = "Answers questions about documents, and says on which pages the answer stands.",
     ):
@@ -120,7 +128,14 @@ class LongReader(AsyncReaderMixin, FnCallAgent):
         self.overflow: Overflow = overflow
         self._parallel = parallel
         self._system = system or instructions(calls_tools=self._model.calls_tools)
-        self._indexed = IndexedCorpus(corpus, self.tokenizer).with_files([str(file) for file in files or ()])
+        look = partial(
+            with_pictures,
+            vision=vision,
+            reads_pictures=lambda: self._model.vision,
+            tokens=partial(picture_tokens, self.model_name),
+            password=password,
+        )
+        self._indexed = IndexedCorpus(corpus, self.tokenizer, look=look).with_files([str(f) for f in files or ()])
 
     def __repr__(self) -> str:
         return f"LongReader({self.corpus!r}, model={self.model_name!r})"

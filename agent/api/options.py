@@ -3,6 +3,7 @@
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..corpus.options import LoadOptions
+from ..corpus.picture_selection import Vision
 from ..overflow import Overflow
 from ..tool_selection import ToolChoice
 
@@ -53,6 +54,9 @@ class ApiOptions(BaseModel):
     """The document tools that the model may call."""
     overflow: Overflow = "error"
     """What to do if the documents of a request exceed the window. `notes` in the response say what was done."""
+    vision: Vision = "auto"
+    """Which pages of the server's own documents are sent as pictures, too: see `LongReader`. Pages of uploaded files
+    never are."""
     load: LoadOptions = LoadOptions(cache=False)
     """How files are parsed. A cache would keep the text of files that clients have deleted."""
     limits: ApiLimits = ApiLimits()

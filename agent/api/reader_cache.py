@@ -5,13 +5,16 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from qwen_agent.llm.base import BaseChatModel
 
 from longread.documents import Document
 
 from ..corpus import Corpus
+from ..corpus.picture_selection import with_pictures
 from ..llm.protocol import capabilities
+from ..llm.vision import picture_tokens
 from ..prompt.tokenizer import Tokenizer
 from ..reader import LongReader
 from ..tool_selection import select_tools
@@ -60,9 +63,14 @@ class ReaderCache:
         tokenizer: Tokenizer,
         options: ApiOptions,
     ):
-        self.base = base or Corpus(documents=())
         self._llm = llm
         self._model = capabilities(llm)
+        self.base = with_pictures(
+            base or Corpus(documents=()),
+            vision=options.vision,
+            reads_pictures=lambda: self._model.vision,
+            tokens=partial(picture_tokens, llm.model or ""),
+        )
         self._store = store
         self._files = files
         self._tokenizer = tokenizer
@@ -108,6 +116,7 @@ class ReaderCache:
             window=self._options.window,
             tokenizer=self._tokenizer,
             overflow=self._options.overflow,
+            vision="never",  # the base has its pictures, and uploaded files are not on disk after they were read
         )
         _ = reader.documents  # counted here, and not by each request that arrives meanwhile
         return reader

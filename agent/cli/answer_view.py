@@ -198,6 +198,12 @@ def page_url(corpus: "Corpus", document: str | None, page: int | None) -> str | 
     """The link to a page of a file, in the form that PDF viewers and browsers understand."""
     if document is None or document not in corpus or (source := corpus[document].source) == "-":
         return None
+    from ..corpus.sources import download_url, is_address
+
+    if is_address(source):
+        return f"{download_url(source)}#page={page}"
+    if any(folder.is_file() for folder in Path(source).parents):  # in a mail or an archive
+        return None
     return f"{Path(source).resolve().as_uri()}#page={page}"
 
 

@@ -3,30 +3,23 @@
 import logging
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from .exit_codes import exit_on_error
 from .options import (
-    ApiKey,
-    Device,
-    Jobs,
-    Layout,
-    MaxTokens,
-    Model,
+    MODEL_SETTINGS,
+    READING_SETTINGS,
     NoTools,
-    Ocr,
     Overflow,
     OverflowMode,
-    Server,
-    Temperature,
     ToolNames,
-    Window,
     token_count,
+    with_settings,
 )
 
 if TYPE_CHECKING:
@@ -42,6 +35,7 @@ _GRACE = 5
 _MIB, _GIB = 1 << 20, 1 << 30
 
 
+@with_settings(MODEL_SETTINGS, READING_SETTINGS)
 def api(
     file: Annotated[
         list[str] | None,
@@ -96,16 +90,8 @@ def api(
     overflow: Overflow = OverflowMode.error,
     tool: ToolNames = None,
     no_tools: NoTools = False,
-    server: Server = None,
-    model: Model = None,
-    api_key: ApiKey = None,
-    window: Window = None,
-    max_tokens: MaxTokens = None,
-    temperature: Temperature = None,
-    device: Device = None,
-    layout: Layout = None,
-    ocr: Ocr = None,
-    jobs: Jobs = None,
+    *,
+    settings: Mapping[str, Any],
 ) -> None:
     """Run an OpenAI-compatible server of chat completions and files.
 
@@ -116,10 +102,7 @@ def api(
 
         from .config import load
 
-        config = load({
-            "server": server, "model": model, "api_key": api_key, "window": window, "max_tokens": max_tokens,
-            "temperature": temperature, "device": device, "layout": layout, "ocr": ocr, "jobs": jobs,
-        })  # fmt: skip
+        config = load(settings)
         if key == "":
             raise ConfigError("--key is empty. Leave it out for a server on this machine alone.")
         _check_packages()
@@ -212,7 +195,14 @@ def application(
     model = load_model(config)
     corpus = load_corpus(settings, files, tokenizer=capabilities(model).tokenizer) if files else None
     load = load_options(settings, cache=False)  # the cache would keep the text of files that clients have deleted
-    options = options.model_copy(update={"window": settings.window, "max_tokens": settings.max_tokens, "load": load})
+    options = options.model_copy(
+        update={
+            "window": settings.window,
+            "max_tokens": settings.max_tokens,
+            "vision": settings.vision,
+            "load": load,
+        }
+    )
     return create_app(model, store, corpus=corpus, options=options), options.name or model.model
 
 

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from . import api, ask, bench, calibrate, chat, doctor, mcp, models, serve, sessions
+from . import api, ask, bench, calibrate, chat, doctor, mcp, models, serve, sessions, show
 from .exit_codes import exit_on_error
 from .options import MORE_ARGUMENTS
 from .serving_options import VllmCommand
@@ -52,6 +52,7 @@ def show_config() -> None:
 
 app.command(context_settings=MORE_ARGUMENTS)(chat.chat)
 app.command(context_settings=MORE_ARGUMENTS)(ask.ask)
+app.command()(show.show)
 app.command()(api.api)
 app.command()(mcp.mcp)
 app.command(cls=VllmCommand)(serve.plan)

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,27 +10,20 @@ import typer
 
 from .exit_codes import exit_on_error
 from .options import (
-    ApiKey,
+    MODEL_SETTINGS,
+    READING_SETTINGS,
     Approve,
-    Device,
     Files,
     Highlight,
-    Jobs,
-    Layout,
-    MaxTokens,
     Mcp,
-    Model,
     NoTools,
-    Ocr,
     Overflow,
     OverflowMode,
     Pages,
     Password,
-    Server,
     SkipUnreadable,
-    Temperature,
     ToolNames,
-    Window,
+    with_settings,
 )
 
 if TYPE_CHECKING:
@@ -40,6 +33,7 @@ if TYPE_CHECKING:
 _SEVERAL_FILES = "For several files repeat --file, or put a pattern in quotes: --file 'docs/*.md'."
 
 
+@with_settings(MODEL_SETTINGS, READING_SETTINGS)
 def ask(
     context: typer.Context,
     question: Annotated[str, typer.Argument(help="The question, or - to read it from standard input.")],
@@ -67,16 +61,8 @@ def ask(
     pages: Pages = None,
     password: Password = None,
     skip_unreadable: SkipUnreadable = False,
-    server: Server = None,
-    model: Model = None,
-    api_key: ApiKey = None,
-    window: Window = None,
-    max_tokens: MaxTokens = None,
-    temperature: Temperature = None,
-    device: Device = None,
-    layout: Layout = None,
-    ocr: Ocr = None,
-    jobs: Jobs = None,
+    *,
+    settings: Mapping[str, Any],
 ) -> None:
     """Ask one question about documents.
 
@@ -94,10 +80,7 @@ def ask(
         from .config import load
         from .setup import build_reader
 
-        config = load({
-            "server": server, "model": model, "api_key": api_key, "window": window, "max_tokens": max_tokens,
-            "temperature": temperature, "device": device, "layout": layout, "ocr": ocr, "jobs": jobs,
-        })  # fmt: skip
+        config = load(settings)
         question = read_question(question, context.args, file)
         sources = {"pages": pages or (), "password": password, "skip_unreadable": skip_unreadable}
         tools = ToolChoice(tuple(tool or ()), none=no_tools, approve=approve, mcp=mcp)

@@ -1,37 +1,31 @@
 """`agent chat`: a conversation about documents."""
 
 import sys
-from collections.abc import Sequence
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
 
 import typer
 
 from .ask import read_question
 from .exit_codes import exit_on_error
 from .options import (
-    ApiKey,
+    MODEL_SETTINGS,
+    READING_SETTINGS,
     Approve,
-    Device,
-    Jobs,
-    Layout,
-    MaxTokens,
     MaybeFiles,
     Mcp,
-    Model,
     NoTools,
-    Ocr,
     Overflow,
     OverflowMode,
     Pages,
     Password,
-    Server,
     SkipUnreadable,
-    Temperature,
     ToolNames,
-    Window,
+    with_settings,
 )
 
 
+@with_settings(MODEL_SETTINGS, READING_SETTINGS)
 def chat(
     context: typer.Context,
     question: Annotated[
@@ -58,16 +52,8 @@ def chat(
     pages: Pages = None,
     password: Password = None,
     skip_unreadable: SkipUnreadable = False,
-    server: Server = None,
-    model: Model = None,
-    api_key: ApiKey = None,
-    window: Window = None,
-    max_tokens: MaxTokens = None,
-    temperature: Temperature = None,
-    device: Device = None,
-    layout: Layout = None,
-    ocr: Ocr = None,
-    jobs: Jobs = None,
+    *,
+    settings: Mapping[str, Any],
 ) -> None:
     """Have a conversation about documents. Type /help for its commands.
 
@@ -82,10 +68,7 @@ def chat(
         from .config import load
         from .setup import build_reader
 
-        config = load({
-            "server": server, "model": model, "api_key": api_key, "window": window, "max_tokens": max_tokens,
-            "temperature": temperature, "device": device, "layout": layout, "ocr": ocr, "jobs": jobs,
-        })  # fmt: skip
+        config = load(settings)
         tools = ToolChoice(tuple(tool or ()), none=no_tools, approve=approve, mcp=mcp)
         with mcp_tools(tools) as more_tools, ChatHistory(save=save, resume=resume, id=session) as saved:
             files, selections = saved.choose_sources(file or [], pages or [])

@@ -12,7 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from longread.errors import ConfigError
 
-from ..corpus.options import OCR_LANGUAGES
+from ..corpus.choices import Changes, HiddenText, OcrMode
+from ..corpus.options import OCR_LANGUAGES, EncodingName
+from ..corpus.picture_selection import Vision
 from ..llm.openai_server import redact_url
 
 FILE = "longread.toml"
@@ -45,9 +47,24 @@ class Settings(BaseModel):
         1800.0, gt=0, description="seconds to wait for the server's next token; a long prompt can take minutes"
     )
     device: str | None = Field(None, description="device of the embedded model: cpu, cuda, cuda:1; detected if not set")
+    vision: Vision = Field(
+        "auto",
+        description="pages that are sent as pictures, too, to a model that reads pictures: auto (scans, and pages with "
+        "pictures), never, always",
+    )
     layout: bool = Field(False, description="read PDFs as Markdown with tables; slower")
-    ocr: bool = Field(False, description="read scanned pages with tesseract")
-    ocr_language: str = Field("eng", pattern=OCR_LANGUAGES, description="tesseract language codes, joined by +")
+    ocr: OcrMode = Field(
+        "auto", description="read scanned pages and pictures with Tesseract: auto (if its data is there), always, never"
+    )
+    ocr_language: str = Field("eng", pattern=OCR_LANGUAGES, description="Tesseract's language codes, joined by +")
+    changes: Changes = Field("marked", description="tracked changes of Word: marked, or the final or original text")
+    hidden: HiddenText = Field(
+        "drop", description="text that a reader of the file does not see: drop leaves it out, keep marks it"
+    )
+    encoding: EncodingName | None = Field(
+        None, description="encoding of text files that do not name theirs; UTF-8 if not set"
+    )
+    attachments: bool = Field(False, description="read the files attached to PDFs as documents, too")
     jobs: int | None = Field(None, ge=1, description="parser processes; one for each core if not set")
     parse_timeout: float = Field(60.0, gt=0, description="seconds without progress after which a parser is stopped")
     parse_memory_mib: int = Field(2048, ge=256, description="memory limit of a parser process in MiB")
@@ -157,6 +174,7 @@ def _validate(name: str, value: Any, origin: str) -> Any:
     try:
         return getattr(Settings(**{name: value}), name)
     except ValidationError as error:
-        detail = error.errors()[0]["msg"].lower()
+        detail = error.errors()[0]["msg"].removeprefix("Value error, ")
+        detail = detail[:1].lower() + detail[1:]
         shown = "" if name == "api_key" else f" = {value!r}"
         raise ConfigError(f"{origin}: {name}{shown} cannot be used: {detail}.") from None

@@ -154,7 +154,7 @@ def _check_ocr(settings: "Settings") -> Result:
     try:
         return Result("ocr", "ok", f"tesseract data for {settings.ocr_language} in {tessdata(settings.ocr_language)}")
     except LongreadError as error:
-        return Result("ocr", "fail" if settings.ocr else "off", "no tesseract data", str(error))
+        return Result("ocr", "fail" if settings.ocr == "always" else "off", "no tesseract data", str(error))
 
 
 def _check_server(settings: "Settings") -> Result:

@@ -2,18 +2,21 @@
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from longread.page_ranges import format_ranges
 
 from ..corpus import Corpus
+from ..corpus.picture_selection import with_pictures
+from ..llm.vision import picture_tokens
 from ..prompt.build import DocumentBlock, measure
 from ..prompt.instructions import instructions
 from ..prompt.messages import ChatMessage
 from ..tool_selection import ToolChoice, select_tools
 from . import console, tables
 from .config import Config
-from .setup import inspect_model, load_corpus, with_running_server
+from .setup import inspect_model, load_corpus, note_pictures, with_running_server
 
 if TYPE_CHECKING:
     from ..reader import LongReader
@@ -32,7 +35,15 @@ def print_prompt_budget(
     tools.check()
     settings = with_running_server(config).settings
     model = inspect_model(settings)
-    corpus = load_corpus(settings, files, tokenizer=model.tokenizer, **sources)
+    loaded = load_corpus(settings, files, tokenizer=model.tokenizer, **sources)
+    corpus = with_pictures(
+        loaded,
+        vision=settings.vision,
+        reads_pictures=model.reads_pictures,
+        tokens=partial(picture_tokens, settings.model or ""),
+        password=sources.get("password"),
+    )
+    note_pictures(loaded, corpus)
     prompt = measure(
         DocumentBlock.of(corpus, model.tokenizer),
         [ChatMessage(role="user", content=question)],

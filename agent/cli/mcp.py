@@ -1,14 +1,16 @@
 """`agent mcp`: documents for other assistants, over MCP."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from .exit_codes import exit_on_error
-from .options import Files, Jobs, Layout, Ocr, Pages, Password, SkipUnreadable
+from .options import READING_SETTINGS, Files, Pages, Password, SkipUnreadable, with_settings
 
 
+@with_settings(READING_SETTINGS)
 def mcp(
     file: Files,
     http: Annotated[
@@ -20,9 +22,8 @@ def mcp(
     pages: Pages = None,
     password: Password = None,
     skip_unreadable: SkipUnreadable = False,
-    layout: Layout = None,
-    ocr: Ocr = None,
-    jobs: Jobs = None,
+    *,
+    settings: Mapping[str, Any],
 ) -> None:
     """Run an MCP server on standard input and output, with which other assistants search and read documents.
 
@@ -35,7 +36,7 @@ def mcp(
         from .config import load
         from .setup import load_corpus
 
-        config = load({"layout": layout, "ocr": ocr, "jobs": jobs}, folder=Path.cwd())
+        config = load(settings, folder=Path.cwd())
         corpus = load_corpus(
             config.settings, file, pages=pages or (), password=password, skip_unreadable=skip_unreadable
         )

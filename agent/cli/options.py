@@ -1,8 +1,11 @@
 """Options that several commands share."""
 
+import functools
+import inspect
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -37,6 +40,37 @@ class OverflowMode(StrEnum):
     retrieve = "retrieve"
     map = "map"
     auto = "auto"
+
+
+class OcrChoice(StrEnum):
+    """The values of `longread.agent.corpus.choices.OcrMode`, as Typer needs them."""
+
+    auto = "auto"
+    always = "always"
+    never = "never"
+
+
+class ChangesChoice(StrEnum):
+    """The values of `longread.agent.corpus.choices.Changes`, as Typer needs them."""
+
+    marked = "marked"
+    final = "final"
+    original = "original"
+
+
+class HiddenChoice(StrEnum):
+    """The values of `longread.agent.corpus.choices.HiddenText`, as Typer needs them."""
+
+    drop = "drop"
+    keep = "keep"
+
+
+class VisionChoice(StrEnum):
+    """The values of `longread.agent.corpus.picture_selection.Vision`, as Typer needs them."""
+
+    auto = "auto"
+    never = "never"
+    always = "always"
 
 
 _FILE = typer.Option(
@@ -98,9 +132,49 @@ Device = Annotated[
     str | None, typer.Option("--device", help="Device of the embedded model: cpu or cuda. Default: detected.")
 ]
 
+Vision = Annotated[
+    VisionChoice | None,
+    typer.Option(
+        "--vision",
+        help="Send pages as pictures, too, to a model that reads pictures: scans and pages with pictures (auto), all "
+        "(always), or none.",
+    ),
+]
+
 Layout = Annotated[bool | None, typer.Option("--layout/--no-layout", help="Read PDFs as Markdown with tables. Slower.")]
 
-Ocr = Annotated[bool | None, typer.Option("--ocr/--no-ocr", help="Read scanned pages with Tesseract.")]
+Ocr = Annotated[
+    OcrChoice | None,
+    typer.Option(
+        "--ocr",
+        help="Read scanned pages and pictures with Tesseract: if its data is installed (auto), always (an error "
+        "without it), or never.",
+    ),
+]
+
+OcrLanguage = Annotated[
+    str | None, typer.Option("--ocr-language", metavar="CODES", help="Languages of the scans: eng, or eng+deu.")
+]
+
+Changes = Annotated[
+    ChangesChoice | None,
+    typer.Option("--changes", help="Tracked changes of Word: mark them, or read the final or the original text."),
+]
+
+Hidden = Annotated[
+    HiddenChoice | None,
+    typer.Option("--hidden", help="Text that a reader of the file does not see: leave it out, or keep it marked."),
+]
+
+Encoding = Annotated[
+    str | None,
+    typer.Option("--encoding", metavar="NAME", help="Encoding of text files that do not name theirs, e.g. cp1252."),
+]
+
+Attachments = Annotated[
+    bool | None,
+    typer.Option("--attachments/--no-attachments", help="Read the files attached to PDFs as documents, too."),
+]
 
 Jobs = Annotated[int | None, typer.Option("--jobs", help="Number of parser processes. Default: one for each core.")]
 
@@ -142,3 +216,53 @@ Highlight = Annotated[
         help="Write a copy of the PDF with the answer's quotes highlighted. For several PDFs: OUT-NAME.pdf each.",
     ),
 ]
+
+MODEL_SETTINGS = {
+    "server": Server,
+    "model": Model,
+    "api_key": ApiKey,
+    "window": Window,
+    "max_tokens": MaxTokens,
+    "temperature": Temperature,
+    "device": Device,
+    "vision": Vision,
+}
+"""The settings of `config.Settings` that say which model answers, with their options."""
+
+READING_SETTINGS = {
+    "layout": Layout,
+    "ocr": Ocr,
+    "ocr_language": OcrLanguage,
+    "changes": Changes,
+    "hidden": Hidden,
+    "encoding": Encoding,
+    "attachments": Attachments,
+    "jobs": Jobs,
+}
+"""The settings of `config.Settings` that say how files are read, with their options."""
+
+
+def with_settings(*groups: Mapping[str, Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the options of these settings, after its own.
+
+    The command receives them as one mapping, `settings`, as `config.load` takes it.
+    """
+    options = {name: option for group in groups for name, option in group.items()}
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(command)
+        def with_own_options(**arguments: Any) -> None:
+            command(settings={name: arguments.pop(name) for name in options}, **arguments)
+
+        own = [p for p in inspect.signature(command).parameters.values() if p.name != "settings"]
+        added = [
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=option)
+            for name, option in options.items()
+        ]
+        parameters = [*(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own), *added]
+        # Typer reads both.
+        with_own_options.__signature__ = inspect.Signature(parameters)  # pyright: ignore[reportAttributeAccessIssue]
+        with_own_options.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        return with_own_options
+
+    return decorate

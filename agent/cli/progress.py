@@ -49,12 +49,32 @@ class ProgressBars:
             self._progress.remove_task(self._tasks.pop(key))
 
 
+_LISTED = 5
+"""Files up to which each has a bar and a line of its own."""
+
+
 class LoadProgress(ProgressBars):
-    """A bar for each file while a corpus loads, and a line for each file that is loaded."""
+    """A bar for each file while a corpus loads, and a line for each file that is loaded; of many, one for all."""
 
     def __init__(self) -> None:
         super().__init__()
         self._started: dict[str, float] = {}
+        self._begun = monotonic()
+        self._loaded: list[str] = []
+        """A line for each file."""
+        self._pages = self._tokens = self._cached = 0
+
+    def __exit__(self, *exception: object) -> None:
+        super().__exit__(*exception)
+        if len(self._loaded) <= _LISTED:
+            for line in self._loaded:
+                note(line)
+            return
+        cached = f", {self._cached:,} of them from the cache" if self._cached else ""
+        note(
+            f"{len(self._loaded):,} files{cached}: {self._pages:,} pages, {self._tokens:,} tokens, "
+            f"in {monotonic() - self._begun:.1f} s"
+        )
 
     def __call__(self, event: "LoadEvent") -> None:
         from ..corpus.events import FileFailed, FileLoaded, FileStarted, PagesRead
@@ -62,16 +82,35 @@ class LoadProgress(ProgressBars):
         match event:
             case FileStarted(source=source, pages=pages):
                 self._started[source] = monotonic()
+                if len(self._loaded) >= _LISTED:
+                    self._show_all()
+                    return
                 self.show(source, f"reading {source}", 0, pages, "")
             case PagesRead(source=source, done=done, total=total):
+                if len(self._loaded) >= _LISTED:
+                    return
                 speed = done / max(monotonic() - self._started.get(source, monotonic()), 1e-3)
                 self.show(source, f"reading {source}", done, total, f"{done:,}/{total:,} pages, {speed:,.0f}/s")
             case FileLoaded(source=source, pages=pages, tokens=tokens, seconds=seconds, cached=cached):
                 self.drop(source)
+                if not pages:  # an archive, whose files have lines of their own
+                    return
                 how = "from the cache" if cached else f"in {seconds:.1f} s"
-                note(f"{source}: {pages:,} page{'s' * (pages != 1)}, {tokens:,} tokens, {how}")
+                self._loaded.append(f"{source}: {pages:,} page{'s' * (pages != 1)}, {tokens:,} tokens, {how}")
+                self._pages, self._tokens, self._cached = (
+                    self._pages + pages,
+                    self._tokens + tokens,
+                    self._cached + cached,
+                )
+                if len(self._loaded) == _LISTED:
+                    for other in self._started:
+                        self.drop(other)
             case FileFailed(source=source):
                 self.drop(source)
+
+    def _show_all(self) -> None:
+        count = f"{len(self._loaded):,} files, {self._pages:,} pages"
+        self.show("", "reading", None, None, count)
 
 
 class ModelProgress(ProgressBars):

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from longread.errors import ConfigError, LongreadError
+from longread.errors import ConfigError, DocumentError, LongreadError
 from longread.events import ObtainEvent
+from longread.page_ranges import format_ranges
 from longread.serving.models import catalog
 from longread.serving.vllm_server import registry
 
@@ -33,6 +34,10 @@ def load_options(settings: Settings, *, password: str | None = None, cache: bool
         ocr=settings.ocr,
         ocr_language=settings.ocr_language,
         password=password,
+        changes=settings.changes,
+        hidden=settings.hidden,
+        encoding=settings.encoding,
+        attachments=settings.attachments,
         jobs=settings.jobs,
         timeout=settings.parse_timeout,
         memory=settings.parse_memory_mib * 2**20,
@@ -48,8 +53,12 @@ def load_corpus(
     password: str | None = None,
     skip_unreadable: bool = False,
     tokenizer: Tokenizer | None = None,
+    warnings: bool = True,
 ) -> Corpus:
     """Load the files, print what is wrong with them, and select the pages.
+
+    Args:
+        warnings: print the documents' warnings, too.
 
     Raises:
         DocumentError: a file could not be read, unless `skip_unreadable` is set and another one could.
@@ -60,16 +69,30 @@ def load_corpus(
             options=load_options(settings, password=password),
             tokenizer=tokenizer,
             on_event=show,
-            on_error="collect" if skip_unreadable else "raise",
+            on_error="collect",
         )
+    if corpus.failures and not skip_unreadable:
+        raise _with_advice(corpus.failures)
     for failure in corpus.failures:
         console.error(f"left out: {failure}")
     for warning in corpus.warnings:
         console.note(warning)
-    for document in corpus.documents:
+    for document in corpus.documents if warnings else ():
         for warning in document.warnings:
             console.note(f"{document.name}: {warning}")
     return select_pages(corpus, list(pages)) if pages else corpus
+
+
+def _with_advice(failures: Sequence[DocumentError]) -> DocumentError:
+    """The error for files that could not be read while others were."""
+    from ..corpus.corpus import together
+
+    error = together(failures)
+    what = "it is" if len(failures) == 1 else "they are"
+    advice = f"The rest was read: with --skip-unreadable {what} left out."
+    return type(error)(
+        f"{error}{'. ' if len(failures) == 1 else chr(10)}{advice}", source=error.source, page=error.page
+    )
 
 
 def llm_config(settings: Settings, *, on_event: Callable[[ObtainEvent], None] | None = None) -> dict[str, Any]:
@@ -189,15 +212,34 @@ def build_reader(
     )
     functions = [*more_tools, *select_tools(tools, corpus, calls_tools=capabilities(model).calls_tools)]
     asks = tools.approve or (confirm_effects and console.interactive())
-    return LongReader(
+    reader = LongReader(
         corpus,
         model,
+        vision=settings.vision,
+        password=password,
         function_list=functions,
         window=settings.window,
         max_tokens=settings.max_tokens,
         overflow=overflow,
         approve=approval(functions, always=tools.approve, ask=answer_view.confirm_call) if asks else None,
     )
+    note_pictures(corpus, reader.corpus)
+    return reader
+
+
+def note_pictures(loaded: Corpus, sent: Corpus) -> None:
+    """Print which pages are sent as pictures, and which could not be.
+
+    Args:
+        loaded: the corpus without pictures, whose warnings have been printed.
+        sent: the same with pictures.
+    """
+    for before, document in zip(loaded.documents, sent.documents, strict=True):
+        if numbers := [page.number for page in document.pages if page.picture]:
+            pages = f"page{'' if len(numbers) == 1 else 's'} {format_ranges(numbers)}"
+            console.note(f"{document.name}: {pages} sent as pictures, too (--vision never sends text only)")
+        for warning in document.warnings[len(before.warnings) :]:
+            console.note(f"{document.name}: {warning}")
 
 
 class ModelInfo(NamedTuple):
@@ -207,6 +249,7 @@ class ModelInfo(NamedTuple):
     window: int | None
     """In tokens; None if unknown."""
     calls_tools: bool
+    reads_pictures: Callable[[], bool]
 
 
 def inspect_model(settings: Settings) -> ModelInfo:
@@ -221,7 +264,9 @@ def inspect_model(settings: Settings) -> ModelInfo:
         chat = EndpointChat(llm_config(settings))
         if not chat.tokenizer:
             console.note(f"{redact_url(settings.server)} does not expose its tokenizer: tokens are counted with Qwen's")
-        return ModelInfo(chat.tokenizer or qwen(), settings.window or chat.window, chat.calls_tools)
+        return ModelInfo(
+            chat.tokenizer or qwen(), settings.window or chat.window, chat.calls_tools, lambda: chat.vision
+        )
     name = settings.model or catalog.DEFAULT_MODEL
     if folder := catalog.local_folder(name):
         from longread.serving.embedded.loader import load_config, window_of
@@ -229,8 +274,8 @@ def inspect_model(settings: Settings) -> ModelInfo:
 
         tokenizer = ChatTokenizer(folder)
         calls_tools = catalog.calls_tools(name, template=tokenizer.knows_tools)
-        return ModelInfo(tokenizer, settings.window or window_of(load_config(folder)), calls_tools)
+        return ModelInfo(tokenizer, settings.window or window_of(load_config(folder)), calls_tools, lambda: False)
     console.note(f"{name} is not on this machine yet: tokens are counted with Qwen's tokenizer")
     entry = catalog.find(name)
     window = settings.window or (entry.trained_window if entry else None)
-    return ModelInfo(qwen(), window, catalog.calls_tools(name))
+    return ModelInfo(qwen(), window, catalog.calls_tools(name), lambda: False)

@@ -14,7 +14,7 @@ from longread.errors import ConfigError, LongreadError, ServerError
 from longread.serving.models.catalog import calls_tools
 
 from ..prompt.tokenizer import Tokenizer
-from .openai_messages import to_openai, to_tool_choice, to_tools
+from .openai_messages import text_content, to_openai, to_tool_choice, to_tools
 from .openai_server import ServedModel, Server, list_models, only_model
 from .prefill_progress import PrefillProgress
 from .protocol import DEFAULT_RETRIES, DEFAULT_TIMEOUT
@@ -22,6 +22,7 @@ from .server_errors import broken_off, message, no_stream, one_line, reason, sil
 from .server_tokenizer import server_tokenizer
 from .streaming import StreamedReply, arrivals
 from .usage import detect_truncation, estimate, usage
+from .vision import reads_pictures
 
 if TYPE_CHECKING:
     import openai
@@ -39,6 +40,7 @@ class EndpointChat(BaseFnCallModel):
         server: its address, with or without `/v1`; see `Server`.
         model: its name on the server; "" for the only model of a server.
         api_key: sent as a bearer token. The environment is not read.
+        vision: whether the model reads pictures. None: the server is asked, and else its name tells.
         timeout: seconds without a token, the first one included: see `DEFAULT_TIMEOUT`.
         generate_cfg: sent as it is, and nothing else: `max_tokens`, `temperature`, `top_k`, `seed`, …; `extra_body` for
             names that Qwen-Agent uses itself. `max_retries`: see `DEFAULT_RETRIES`. `fncall_prompt_type` ("nous" or
@@ -66,6 +68,7 @@ class EndpointChat(BaseFnCallModel):
         self.timeout = float(cfg.get("timeout") or DEFAULT_TIMEOUT)
         self.max_retries = int(settings.get("max_retries", DEFAULT_RETRIES))
         self._native = "fncall_prompt_type" not in settings
+        self._vision: bool | None = cfg.get("vision")
         self.use_raw_api = False
         # Qwen-Agent would truncate the prompt without notice, and add a random seed to every request.
         self.generate_cfg.setdefault("max_input_tokens", -1)
@@ -91,6 +94,15 @@ class EndpointChat(BaseFnCallModel):
     def write_tools_into_prompt(self) -> None:
         """From now on, describe tools in the prompt."""
         self._native = False
+
+    @cached_property
+    def vision(self) -> bool:
+        """Whether the model reads pictures. See `longread.agent.llm.vision`."""
+        return reads_pictures(self.server, self.model) if self._vision is None else self._vision
+
+    @property
+    def support_multimodal_input(self) -> bool:  # what Qwen-Agent asks
+        return self.vision
 
     @cached_property
     def window(self) -> int | None:
@@ -144,7 +156,7 @@ class EndpointChat(BaseFnCallModel):
         if delta_stream:
             raise NotImplementedError("delta_stream=True is deprecated in Qwen-Agent: take the cumulative messages")
         body = self._body(messages, generate_cfg)
-        texts = [turn["content"] for turn in body["messages"]]
+        texts = [text_content(turn["content"]) for turn in body["messages"]]
         answer = StreamedReply()
         started = latest = time.perf_counter()
         first: float | None = None

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from qwen_agent.llm.schema import ASSISTANT, FUNCTION, SYSTEM, USER, FunctionCall, Message
+from qwen_agent.utils.utils import encode_image_as_base64
 
 _NO_RESULT = "No result: the call was interrupted."
 
@@ -20,18 +21,19 @@ def to_openai(messages: Sequence[Message]) -> list[dict[str, Any]]:
     pending: list[tuple[str, str]] = []  # (id, name) of calls without a result
     for i, turn in enumerate(messages):
         if turn.role == FUNCTION:
-            converted.append({"role": "tool", "tool_call_id": _answered(turn, pending), "content": turn.content})
+            result = text_content(turn.content)
+            converted.append({"role": "tool", "tool_call_id": _answered(turn, pending), "content": result})
             continue
         if turn.role != ASSISTANT:
             converted += _interrupted(pending)
-            converted.append({"role": SYSTEM if turn.role == SYSTEM else USER, "content": turn.content})
+            converted.append({"role": SYSTEM if turn.role == SYSTEM else USER, "content": _content(turn.content)})
             continue
         if not converted or converted[-1]["role"] != ASSISTANT:
             converted += _interrupted(pending)
             converted.append({"role": ASSISTANT, "content": ""})
         message = converted[-1]
-        if turn.content:
-            message["content"] += f"\n\n{turn.content}" if message["content"] else turn.content
+        if said := text_content(turn.content):
+            message["content"] += f"\n\n{said}" if message["content"] else said
         # Reasoning is kept with the tool calls that it led to, and left out of earlier turns, as chat templates do.
         if turn.reasoning_content and i > last_question:
             message["reasoning_content"] = message.get("reasoning_content", "") + str(turn.reasoning_content)
@@ -41,6 +43,34 @@ def to_openai(messages: Sequence[Message]) -> list[dict[str, Any]]:
             pending.append((call_id, turn.function_call.name))
             calls.append({"id": call_id, "type": "function", "function": _call(turn.function_call)})
     return converted + _interrupted(pending)
+
+
+def text_content(content: Any) -> str:
+    """The text of a message's content, which is a string or a list of Qwen-Agent's or of the API's items."""
+    if isinstance(content, str):
+        return content
+    items = (item if isinstance(item, dict) else item.model_dump() for item in content or ())
+    return "".join(item.get("text") or "" for item in items)
+
+
+def _content(content: Any) -> str | list[dict[str, Any]]:
+    """The content of a message for the API: a string, or a list of parts if there are pictures."""
+    if isinstance(content, str) or not any(item.image for item in content):
+        return text_content(content)
+    return [
+        {"type": "image_url", "image_url": {"url": _picture_url(item.image)}}
+        if item.image
+        else {"type": "text", "text": item.text or ""}
+        for item in content
+        if item.image or item.text
+    ]
+
+
+def _picture_url(picture: str) -> str:
+    """An address that a server can read: a local file becomes a data URL."""
+    if picture.startswith(("data:", "http://", "https://")):
+        return picture
+    return encode_image_as_base64(picture.removeprefix("file://"))
 
 
 def to_tools(functions: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

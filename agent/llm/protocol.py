@@ -95,7 +95,7 @@ class Capabilities:
 
     @property
     def vision(self) -> bool:
-        """Whether messages may contain images. Default: Qwen-Agent's `support_multimodal_input`. Not used yet."""
+        """Whether messages may contain images. Default: Qwen-Agent's `support_multimodal_input`."""
         return getattr(self.llm, "vision", getattr(self.llm, "support_multimodal_input", False))
 
 

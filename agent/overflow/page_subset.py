@@ -13,7 +13,7 @@ from longread.errors import ConfigError
 from longread.page_ranges import format_ranges
 
 from ..corpus.page_selection import only
-from ..prompt.build import ChatMessage, DocumentBlock, DocumentShare, frame_tokens, overhead, page_tokens, segments
+from ..prompt.build import ChatMessage, DocumentBlock, DocumentShare, frame_tokens, overhead, page_tokens
 from ..prompt.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -111,8 +111,7 @@ class PageSubset:
             DocumentShare(name=name, pages=len(numbers), tokens=self.whole.frames[name] + sums[name])
             for name, numbers in self.numbers.items()
         )
-        text = "".join(segment for document in self.corpus.documents for segment in segments(document))
-        return DocumentBlock(text=text, shares=shares, tokenizer=self.whole.tokenizer)
+        return DocumentBlock.measured(self.corpus.documents, shares, self.whole.tokenizer)
 
     def __str__(self) -> str:
         """The pages: 'book 1-20, 45; notes 3'. Long lists are shortened."""

@@ -7,6 +7,7 @@ first hits the prefix cache of a server or of the embedded engine.
 Nothing is truncated. A prompt that does not fit raises `PromptTooLong`, with both numbers.
 """
 
+import base64
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from longread.control_tokens import neutralise, sanitize
 from longread.errors import ConfigError, DocumentError, PromptTooLong
 
 from .instructions import SYSTEM
-from .messages import ChatMessage, rendered, rendered_tools, sanitized
+from .messages import ChatMessage, MessagePicture, rendered, rendered_tools, sanitized
 from .tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -87,6 +88,8 @@ class DocumentBlock:
     text: str
     shares: tuple[DocumentShare, ...]
     tokenizer: Tokenizer
+    pictures: tuple[MessagePicture, ...] = ()
+    """Pages as pictures, each after the text of its page."""
 
     @classmethod
     def of(cls, corpus: "Corpus", tokenizer: Tokenizer) -> "DocumentBlock":
@@ -97,11 +100,25 @@ class DocumentBlock:
         """
         if not corpus.documents:
             raise DocumentError("There are no documents to ask about.", source="")
-        return cls(
-            text="".join(segment for document in corpus.documents for segment in segments(document)),
-            shares=tuple(_share(document, tokenizer) for document in corpus.documents),
-            tokenizer=tokenizer,
-        )
+        return cls.measured(corpus.documents, [_share(document, tokenizer) for document in corpus.documents], tokenizer)
+
+    @classmethod
+    def measured(
+        cls, documents: Sequence["Document"], shares: Sequence[DocumentShare], tokenizer: Tokenizer
+    ) -> "DocumentBlock":
+        """The documents, whose tokens have been counted."""
+        parts: list[str] = []
+        pictures: list[MessagePicture] = []
+        length = 0
+        for document in documents:
+            # The header, a segment for each page, and the footer.
+            for page, segment in zip((None, *document.pages, None), segments(document), strict=True):
+                parts.append(segment)
+                length += len(segment)
+                if page is not None and page.picture is not None:
+                    jpeg = base64.b64encode(page.picture.jpeg).decode()
+                    pictures.append(MessagePicture(offset=length, url=f"data:image/jpeg;base64,{jpeg}"))
+        return cls("".join(parts), tuple(shares), tokenizer, tuple(pictures))
 
 
 def build(
@@ -147,11 +164,10 @@ def measure(
         raise ValueError("a conversation starts with a user message, and ends with one or with a tool result")
     turns = [sanitized(turn) for turn in conversation]
     question = _QUESTION * bool(documents.text) + turns[0]["content"]
-    messages = (
-        *([ChatMessage(role="system", content=system)] if system else []),
-        ChatMessage(role="user", content=documents.text + question),
-        *turns[1:],
-    )
+    first = ChatMessage(role="user", content=documents.text + question)
+    if documents.pictures:
+        first["pictures"] = list(documents.pictures)
+    messages = (*([ChatMessage(role="system", content=system)] if system else []), first, *turns[1:])
     parts = [system + rendered_tools(functions), question, *map(rendered, turns[1:])]
     roles = [f"{message['role']}\n" for message in messages] + ["assistant\n"]
     tokens = (
@@ -209,14 +225,15 @@ def frame_tokens(document: "Document", tokenizer: Tokenizer) -> int:
 
 
 def page_tokens(document: "Document", tokenizer: Tokenizer) -> list[int]:
-    """Tokens of each page in a prompt, including its page mark."""
+    """Tokens of each page in a prompt, including its page mark and its picture."""
     marks = tokenizer.counts([page_mark(document, page) for page in document.pages])
     if document.tokenizer == tokenizer.name:
         texts = [page.tokens if page.text else 0 for page in document.pages]
     else:
         counted = iter(tokenizer.counts([neutralise(page.text)[0] + "\n" for page in document.pages if page.text]))
         texts = [next(counted) if page.text else 0 for page in document.pages]
-    return [mark + text for mark, text in zip(marks, texts, strict=True)]
+    pictures = [page.picture.tokens if page.picture else 0 for page in document.pages]
+    return [sum(counts) for counts in zip(marks, texts, pictures, strict=True)]
 
 
 def _share(document: "Document", tokenizer: Tokenizer) -> DocumentShare:

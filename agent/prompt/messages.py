@@ -24,6 +24,15 @@ class FunctionCall(TypedDict):
     """JSON, as the model wrote it."""
 
 
+class MessagePicture(TypedDict):
+    """A picture inside a message."""
+
+    offset: int
+    """The index in the message's content before which it stands."""
+    url: str
+    """A data URL."""
+
+
 class ChatMessage(TypedDict):
     """One message. A tool call is a separate assistant message, and its result a function message."""
 
@@ -34,6 +43,8 @@ class ChatMessage(TypedDict):
     function_call: NotRequired[FunctionCall]
     extra: NotRequired[dict[str, Any]]
     """`function_id` ties a result to its call."""
+    pictures: NotRequired[list[MessagePicture]]
+    """Only in the message with the documents, in the order of their offsets."""
 
 
 def sanitized(turn: ChatMessage) -> ChatMessage:

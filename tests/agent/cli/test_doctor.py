@@ -63,6 +63,6 @@ def test_the_model(default_model: str, tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_ocr_data(monkeypatch: pytest.MonkeyPatch) -> None:
     assert look("ocr").state == "ok"
-    missing = look("ocr", ocr=True, ocr_language="xxx")
+    missing = look("ocr", ocr="always", ocr_language="xxx")
     assert missing.state == "fail"
     assert "xxx" in missing.remedy
