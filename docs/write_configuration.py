@@ -7,7 +7,7 @@ python docs/write_configuration.py --check    # exits with an error if the table
 import sys
 from pathlib import Path
 from types import NoneType
-from typing import get_args
+from typing import Annotated, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 from typer.main import get_command
@@ -22,7 +22,9 @@ BOUNDS = {"ge": "≥ {}", "gt": "> {}", "le": "≤ {}"}
 
 
 def type_of(field: FieldInfo) -> str:
-    """The TOML type of a setting with its bounds, such as "integer ≥ 1"."""
+    """The TOML type of a setting with its bounds, such as "integer ≥ 1", or its possible values."""
+    if get_origin(field.annotation) is Literal:
+        return " or ".join(f'`"{value}"`' for value in get_args(field.annotation))
     (kind,) = [part for part in get_args(field.annotation) or (field.annotation,) if part is not NoneType]
     bounds = [
         text.format(value)
@@ -30,6 +32,8 @@ def type_of(field: FieldInfo) -> str:
         for name, text in BOUNDS.items()
         if (value := getattr(constraint, name, None)) is not None
     ]
+    if get_origin(kind) is Annotated:
+        kind, *_ = get_args(kind)
     return " ".join([TYPES[kind], ", ".join(bounds)]).strip()
 
 
