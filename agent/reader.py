@@ -128,10 +128,11 @@ class LongReader(AsyncReaderMixin, FnCallAgent):
         self.overflow: Overflow = overflow
         self._parallel = parallel
         self._system = system or instructions(calls_tools=self._model.calls_tools)
+        reading = self._model  # without the reader: its MCP servers end when nothing refers to it any more
         look = partial(
             with_pictures,
             vision=vision,
-            reads_pictures=lambda: self._model.vision,
+            reads_pictures=lambda: reading.vision,
             tokens=partial(picture_tokens, self.model_name),
             password=password,
         )

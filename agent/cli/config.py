@@ -62,11 +62,15 @@ class Settings(BaseModel):
         "drop", description="text that a reader of the file does not see: drop leaves it out, keep marks it"
     )
     encoding: EncodingName | None = Field(
-        None, description="encoding of text files that do not name theirs; UTF-8 if not set"
+        None, description="encoding of text files that do not name theirs; UTF-8, or a guess with a warning, if not set"
     )
     attachments: bool = Field(False, description="read the files attached to PDFs as documents, too")
     jobs: int | None = Field(None, ge=1, description="parser processes; one for each core if not set")
-    parse_timeout: float = Field(60.0, gt=0, description="seconds without progress after which a parser is stopped")
+    parse_timeout: float = Field(
+        60.0,
+        gt=0,
+        description="seconds of CPU time without progress, or of doing nothing, after which a parser is stopped",
+    )
     parse_memory_mib: int = Field(2048, ge=256, description="memory limit of a parser process in MiB")
     prefix_cache_gib: float = Field(
         8.0, ge=0, description="disk space in GiB for the K/V cache of prompts; 0 turns the cache off"

@@ -77,7 +77,7 @@ _FILE = typer.Option(
     "--file",
     "-f",
     metavar="PATH",
-    help="File, folder, quoted pattern, or - for standard input. Can be repeated.",
+    help="File, folder, quoted pattern, address, or - for standard input. Can be repeated.",
 )
 
 Files = Annotated[list[str], _FILE]

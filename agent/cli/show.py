@@ -12,11 +12,15 @@ from .options import READING_SETTINGS, Pages, Password, SkipUnreadable, with_set
 @with_settings(READING_SETTINGS)
 def show(
     file: Annotated[
-        list[str], typer.Argument(metavar="FILE...", help="Files, folders, patterns, or - for standard input.")
+        list[str],
+        typer.Argument(metavar="FILE...", help="Files, folders, patterns, addresses, or - for standard input."),
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print the pages with their notes as JSON.")] = False,
     as_html: Annotated[
-        bool, typer.Option("--html", help="Print a web page with the picture of each page beside its text.")
+        bool,
+        typer.Option(
+            "--html", help="Print a web page with the text, for PDFs and picture files beside the picture of each page."
+        ),
     ] = False,
     pages: Pages = None,
     password: Password = None,

@@ -17,7 +17,7 @@ from ..prompt.tokenizer import QwenTokenizer, Tokenizer, qwen
 from .attachments import MAX_DEPTH, Room, in_order, names_inside
 from .cache import Attached, DocumentCache, Parsed, key_of
 from .events import FileFailed, FileLoaded, FileStarted, LoadEvent
-from .formats import Format, ParseOptions, WrongFormat, detect, formats, path_of
+from .formats import Format, ParseError, ParseOptions, WrongFormat, detect, formats, path_of
 from .names import names, stem
 from .options import LoadOptions
 from .parsing.parser import File, Parser
@@ -119,6 +119,9 @@ class _Load:
                 found = detect(source.file_name or source.name, source.path, source.media_type)
         except WrongFormat as error:
             problem, why = "of no supported format", str(error)
+        except ParseError as error:  # damaged: in a folder, too, it is not a file that nobody meant
+            self._fail(UnsupportedFormat(f"{source.name}: {error}", source=source.name))
+            return Attached(name=source.name, skipped="damaged")
         except OSError as error:
             self._fail(unreadable(source.name, error))
             return Attached(name=source.name, skipped="unreadable")
@@ -156,12 +159,14 @@ class _Load:
         return ParseOptions(
             layout=self._options.layout,
             ocr=tessdata is not None,
+            ocr_all=tessdata is not None and self._options.ocr in ("always", True),
             ocr_language=self._options.ocr_language if tessdata else "",
             tessdata=str(tessdata or ""),
             password=self._options.password or "",
             changes=self._options.changes,
             hidden=self._options.hidden,
             encoding=self._options.encoding or "",
+            attachments=self._options.attachments,
         )
 
     def _find_tessdata(self) -> Path | None:

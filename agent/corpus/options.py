@@ -25,7 +25,7 @@ EncodingName = Annotated[str, AfterValidator(_known_encoding)]
 class LoadOptions(BaseModel):
     """Options of `Corpus.load`. The defaults read every supported format at full speed."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     layout: bool = False
     """Convert PDF to Markdown with headings and tables, using a layout model. About a page per second and core."""

@@ -101,8 +101,9 @@ class EndpointChat(BaseFnCallModel):
         return reads_pictures(self.server, self.model) if self._vision is None else self._vision
 
     @property
-    def support_multimodal_input(self) -> bool:  # what Qwen-Agent asks
-        return self.vision
+    def support_multimodal_input(self) -> bool:
+        """Pictures in messages are sent, and not dropped without a word: the server knows what its model takes."""
+        return True
 
     @cached_property
     def window(self) -> int | None:
@@ -135,7 +136,8 @@ class EndpointChat(BaseFnCallModel):
             generate_cfg["tools"] = to_tools(functions)
             generate_cfg["tool_choice"] = to_tool_choice(choice) if choice else None
             generate_cfg["parallel_tool_calls"] = parallel
-        return super(BaseFnCallModel, self)._preprocess_messages(messages, lang, generate_cfg, functions)
+        # Without the functions: with some, Qwen-Agent would write the addresses of pictures into the text.
+        return super(BaseFnCallModel, self)._preprocess_messages(messages, lang, generate_cfg)
 
     def _postprocess_messages(
         self, messages: list[Message], fncall_mode: bool, generate_cfg: dict[str, Any]

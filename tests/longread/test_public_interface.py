@@ -23,6 +23,7 @@ NAMES = [
     "Citation",
     "CitationChecked",
     "Corpus",
+    "CorpusReport",
     "Delta",
     "Document",
     "FileFailed",

@@ -53,6 +53,8 @@ class ParseOptions:
     layout: bool = False
     ocr: bool = False
     """Tesseract's data is there, and may be used."""
+    ocr_all: bool = False
+    """Pictures that do not look like writing are tried, too."""
     ocr_language: str = "eng"
     tessdata: str = ""
     changes: Changes = "marked"

@@ -108,6 +108,7 @@ def detect(name: str, path: Path, media_type: str = "") -> Format:
 
     Raises:
         WrongFormat: no format matches.
+        ParseError: it is a damaged archive, so that its format cannot be told.
         OSError: the file cannot be read.
     """
     with path.open("rb") as file:
@@ -141,7 +142,7 @@ def _in_archive(path: Path) -> Format:
         with zipfile.ZipFile(path) as archive:
             found = contents(archive)
     except zipfile.BadZipFile:
-        raise WrongFormat("a damaged ZIP archive (Word, Excel, PowerPoint and EPUB files are ZIP archives)") from None
+        raise ParseError("a damaged ZIP archive (Word, Excel, PowerPoint and EPUB files are ZIP archives)") from None
     for known in _formats:
         if known.matches(found):
             return known

@@ -69,12 +69,10 @@ READERS = (
         ("markitdown[docx,pptx,xlsx,xls,pdf,outlook]",),
         "markitdown",
     ),
-    Reader(  # pictures need its models, which it downloads from a hub
+    Reader(  # pictures need its models, which it downloads from a hub, and rtf needs LibreOffice
         "docling",
-        _formats(
-            "docx docm dotx rtf pptx xlsx xlsm html xhtml mht mhtml md txt csv pdf tex vtt eml msg odt ods odp epub"
-        ),
-        ("docling",),
+        _formats("docx docm dotx pptx xlsx xlsm html xhtml mht mhtml md txt csv pdf tex vtt eml msg odt ods odp epub"),
+        ("docling", "docling-slim[format-opendocument]"),
         "docling",
     ),
     Reader(
@@ -92,7 +90,7 @@ READERS = (
     Reader(
         "Qwen-Agent",
         _formats("pdf docx pptx xlsx xls html csv tsv txt"),
-        ("qwen-agent[rag]", "numpy", "soundfile"),
+        ("qwen-agent[rag]", "numpy", "soundfile", "tqdm", "python-dateutil"),
         "qwen-agent",
     ),
 )

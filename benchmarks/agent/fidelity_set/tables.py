@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 import re
 from html.parser import HTMLParser
 
@@ -42,9 +43,10 @@ def _separated(text: str) -> list[Table]:
             rows = list(csv.reader(io.StringIO(text), delimiter=delimiter))
         except csv.Error:
             continue
-        several = [row for row in rows if len(row) > 1]
-        if len(several) >= 2 and len(several) * 2 >= len([row for row in rows if row]):
-            found.append([[normal(cell) for cell in row] for row in several])
+        for width, block in itertools.groupby(rows, key=len):  # a page may have other text before and after
+            lines = [[normal(cell) for cell in row] for row in block]
+            if width > 1 and len(lines) > 1:
+                found.append(lines)
     return found
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pymupdf
 import pytest
 
-from longread import Corpus, LoadOptions, LongReader
+from longread import Corpus, LoadOptions, LongReader, document_tools
 from longread.agent.corpus.picture_selection import with_pictures
 from longread.agent.llm.vision import picture_tokens, reads_pictures
 from longread.agent.overflow.page_subset import PageSizes
@@ -54,12 +54,14 @@ def parts_of(request: Request) -> list[str]:
     return parts
 
 
+@pytest.mark.parametrize("tools", [False, True])
 @pytest.mark.parametrize(("vision", "sent"), [("auto", ["green"]), ("always", ["red", "green", "blue"]), ("never", [])])
 def test_pictures_follow_the_text_of_their_pages(
-    book: Corpus, scripted_server: ScriptedServer, endpoint: Endpoint, vision: str, sent: list[str]
+    book: Corpus, scripted_server: ScriptedServer, endpoint: Endpoint, vision: str, sent: list[str], tools: bool
 ) -> None:
     scripted_server.default = Reply.text("It is green [book:2].")
-    reader = LongReader(book, llm=endpoint(vision=True), vision=vision)  # type: ignore[arg-type]
+    functions = document_tools(book) if tools else ()
+    reader = LongReader(book, llm=endpoint(vision=True), vision=vision, function_list=functions)  # type: ignore[arg-type]
     answer = reader.ask("Which colour has the second page?")
     parts = parts_of(scripted_server.chats[-1])
     assert [part for part in parts if part.startswith("<") and part.endswith(">")] == [f"<{name}>" for name in sent]

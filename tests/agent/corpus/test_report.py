@@ -39,3 +39,26 @@ def test_pages_without_text_are_named(tmp_path: Path) -> None:
         file.save(tmp_path / "gap.pdf")
     (document,) = Corpus.load([tmp_path / "gap.pdf"], options=LoadOptions(cache=False)).report().documents
     assert document.empty_pages == (2,)
+
+
+def test_files_attached_to_a_pdf_are_read_on_request(tmp_path: Path) -> None:
+    import pymupdf
+
+    with pymupdf.open() as file:
+        file.new_page().insert_text((72, 72), "see the attached file")
+        file.embfile_add("terms.txt", b"The fee is 5 euros.")
+        file.save(tmp_path / "letter.pdf")
+    named = Corpus.load([tmp_path / "letter.pdf"], options=LoadOptions(cache=False))
+    assert [document.name for document in named] == ["letter"]
+    assert "terms.txt" in " ".join(named["letter"].warnings)
+    read = Corpus.load([tmp_path / "letter.pdf"], options=LoadOptions(cache=False, attachments=True))
+    assert [document.source.rpartition("/")[2] for document in read] == ["letter.pdf", "terms.txt"]
+    assert read.documents[1].pages[0].text == "The fee is 5 euros."
+
+
+def test_a_damaged_archive_in_a_folder_is_a_failure(tmp_path: Path) -> None:
+    (tmp_path / "good.txt").write_text("All is well.")
+    (tmp_path / "contract.docx").write_bytes(b"PK\x03\x04 and then nothing of the kind")
+    corpus = Corpus.load([tmp_path], options=LoadOptions(cache=False), on_error="collect")
+    assert [document.name for document in corpus] == ["good"]
+    assert "contract.docx" in str(corpus.failures[0])

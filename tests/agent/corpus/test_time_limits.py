@@ -24,6 +24,7 @@ class Silent:
     heard = 0.0
     due = 0.0
     effort = Effort(5.0, at_work=False)
+    looked: tuple[float, Effort] | None = None
 
 
 @pytest.mark.parametrize(
@@ -46,6 +47,15 @@ def test_what_counts_as_hanging(now: float, done: Effort, hangs: bool, monkeypat
         assert processes._hangs(silent, now) is hangs  # pyright: ignore[reportArgumentType]
         if not hangs:
             assert now < processes._due(silent) <= now + 60.0  # pyright: ignore[reportArgumentType]
+
+
+def test_what_worked_first_and_waits_since_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a parser that imports its library, and then waits for something that does not come."""
+    silent = Silent()
+    with pool.Pool(1, memory=1 << 30, timeout=60.0) as processes:
+        monkeypatch.setattr(pool, "effort", lambda pid: Effort(15.0, at_work=False))
+        assert processes._hangs(silent, 60.0) is False  # pyright: ignore[reportArgumentType]
+        assert processes._hangs(silent, processes._due(silent)) is True  # pyright: ignore[reportArgumentType]
 
 
 def test_the_effort_of_a_process_and_of_the_programs_it_runs() -> None:

@@ -25,7 +25,7 @@ class Pdf(Format):
     library = "pymupdf"
     revision = 2
     magic = b"%PDF-"
-    options = ("layout", "ocr", "ocr_language", "hidden", "attachments")
+    options = ("layout", "ocr", "ocr_all", "ocr_language", "hidden", "attachments")
     random_access = True
 
     def holds_files(self, options: ParseOptions) -> bool:
@@ -46,8 +46,12 @@ class Pdf(Format):
             raise WrongFormat("not a PDF; give it the extension of what it is")
         locked = bool(document.needs_pass)
         if locked and not document.authenticate(options.password):
-            wrong = "the password is wrong" if options.password else "encrypted"
-            raise SecretNeeded(f"{wrong}; give its password with --password (password=… in LoadOptions)")
+            how = "--password (password=… in LoadOptions)"
+            raise SecretNeeded(
+                f"the password is wrong; give another one with {how}"
+                if options.password
+                else f"encrypted; give its password with {how}"
+            )
         return PdfFile.of(document, options, secret=locked)
 
 

@@ -130,7 +130,11 @@ class PageReader:
         for picture in self._pictures(page):
             self.needs_picture = True
             seen = ""
-            if self._options.ocr and (picture.whole or picture.legible) and attempts < _MOST_PICTURES:
+            if (
+                self._options.ocr
+                and (picture.whole or picture.legible or self._options.ocr_all)
+                and attempts < _MOST_PICTURES
+            ):
                 attempts += 1
                 seen = self._recognized(page, picture.box, DPI if picture.whole else FIGURE_DPI)
             if seen:

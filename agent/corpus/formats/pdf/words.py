@@ -4,8 +4,8 @@ The list of words is the vocabulary of Qwen's tokenizer, which is installed with
 common in any language is one token of it.
 """
 
-import base64
 import re
+from binascii import a2b_base64
 from collections import Counter
 from collections.abc import Iterable
 from functools import cache
@@ -35,9 +35,10 @@ def _ranks() -> dict[str, int]:
     path = Path(spec.origin or "").parent / "utils" / "qwen.tiktoken" if spec else None
     ranks: dict[str, int] = {}
     if path is not None and path.is_file():
+        # In base64, a space begins with "I". Each parser process does this once, so every call in the loop counts.
         for rank, line in enumerate(path.read_bytes().split(b"\n")):
-            if line.startswith(b"I"):  # in base64, a space begins with "I"
-                word = base64.b64decode(line.partition(b" ")[0])[1:].decode("utf-8", "ignore")
+            if line[:1] == b"I":
+                word = a2b_base64(line[: line.index(b" ")])[1:].decode("utf-8", "ignore")
                 if word.isalpha():
                     ranks.setdefault(word.lower(), rank)
     return ranks
