@@ -38,6 +38,7 @@ class CorpusReport(BaseModel):
 
     @classmethod
     def of(cls, corpus: "Corpus") -> "CorpusReport":
+        """The report on a corpus: what `Corpus.report` returns."""
         return cls(
             documents=tuple(
                 DocumentReport(
@@ -57,10 +58,12 @@ class CorpusReport(BaseModel):
 
     @property
     def pages(self) -> int:
+        """Pages of all documents."""
         return sum(document.pages for document in self.documents)
 
     @property
     def tokens(self) -> int:
+        """Tokens of all pages, without the page marks of a prompt."""
         return sum(document.tokens for document in self.documents)
 
     def __str__(self) -> str:
