@@ -8,12 +8,9 @@ The request is a JSON object on standard input, with the fields of `Job`. The re
 numbers of the passages that were not found on their pages, or "error" and its "kind".
 """
 
-import contextlib
 import hashlib
 import json
 import os
-import resource
-import signal
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from ..corpus.formats.pdf.bidi import has_right_to_left
 from ..corpus.formats.pdf.lines import Line
 from ..corpus.formats.pdf.text import lines_in_order
+from ..corpus.parsing.isolation import isolate
 from .normalize import NormalText
 
 if TYPE_CHECKING:
@@ -63,13 +61,7 @@ class _Letters:
 
 
 def main() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then ends this process
-    memory = int(sys.argv[1])
-    for limit, most in ((resource.RLIMIT_AS, memory), (resource.RLIMIT_CORE, 0)):
-        with contextlib.suppress(ValueError, OSError):  # the limit is lower already, or the system has none
-            resource.setrlimit(limit, (most, most))
-    out = os.dup(1)
-    os.dup2(2, 1)  # output of libraries must not get into the reply
+    out = isolate(int(sys.argv[1]))
     job = Job(**json.load(sys.stdin))
     try:
         answer: dict[str, Any] = {"missed": _highlight(job)}

@@ -5,16 +5,13 @@ request on standard input is a `Job`; the reply has a message for each page, in 
 """
 
 import base64
-import contextlib
 import hashlib
-import os
-import resource
-import signal
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from .parsing.isolation import isolate
 from .parsing.protocol import Message, receive, send
 
 _PIXELS = 4 << 20
@@ -36,13 +33,7 @@ class Job:
 
 
 def main() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then ends this process
-    memory = int(sys.argv[1])
-    for limit, most in ((resource.RLIMIT_AS, memory), (resource.RLIMIT_CORE, 0)):
-        with contextlib.suppress(ValueError, OSError):  # the limit is lower already, or the system has none
-            resource.setrlimit(limit, (most, most))
-    out = os.dup(1)
-    os.dup2(2, 1)  # output of libraries must not get between the messages
+    out = isolate(int(sys.argv[1]))
     request = receive(0)
     assert request is not None
     try:

@@ -44,8 +44,6 @@ _formats: list[Format] = [
     JsonLines(),
     Notebook(),
     Text(),
-]
-_formats += [
     Latex(),
     Subtitles(),
     Svg(),
@@ -57,8 +55,12 @@ _formats += [
     OldExcel(),
     OldPowerPoint(),
     Picture(),
+    Zip(),
+    Tar(),
+    Gzip(),
+    Bzip2(),
+    Xz(),
 ]
-_formats += [Zip(), Tar(), Gzip(), Bzip2(), Xz()]
 
 _HEAD = 8192
 _LEAST_TEXT = 32

@@ -20,6 +20,9 @@ spreadsheets 50:1."""
 _HEAD = 1 << 20
 """Bytes of a part that are read to detect a format."""
 
+DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError)
+"""What reading a damaged part of an archive raises."""
+
 _PROPERTIES = ("title", "creator", "subject", "keywords", "description", "created", "modified")
 
 

@@ -3,16 +3,15 @@
 import posixpath
 import re
 import unicodedata
-import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZipFile
 
 from ..base import ParseError
 from ..html.decoding import decoded
 from ..html.doctype import expanded, without_doctype
-from ..zip_archive import local
+from ..zip_archive import DAMAGE, local
 
 if TYPE_CHECKING:
     from lxml.etree import _Element  # lxml has no public name for this class
@@ -69,7 +68,7 @@ class Book:
             return self.archive.read(name)
         except KeyError:
             return None
-        except (BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError, OSError) as error:
+        except DAMAGE as error:
             self.warnings.append(f"Not read: {name}, which is damaged or encrypted ({error}).")
             return None
 

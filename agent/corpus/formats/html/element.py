@@ -1,4 +1,4 @@
-"""What the handlers of elements have in common."""
+"""The interface between the converter and the handlers of elements."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -10,10 +10,10 @@ if TYPE_CHECKING:
     from .convert import Converter
 
 Closer = Callable[[], None]
-"""What is done at the end of an element."""
+"""Called at the end of an element."""
 
 Handler = Callable[["Converter", str, Attributes, Declarations, list[Closer]], None]
-"""What is done at the beginning of an element: (page, tag, attributes, style, what to do at its end)."""
+"""Called at the beginning of an element: (page, tag, attributes, style, the closers of its end)."""
 
 
 def text_of(found: Sequence[Event]) -> str:

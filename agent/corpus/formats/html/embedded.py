@@ -1,4 +1,4 @@
-"""What is embedded in a page: pictures, drawings, equations, frames and films."""
+"""Embedded content of a page: pictures, drawings, equations, frames and films."""
 
 import re
 from collections.abc import Iterable, Sequence

@@ -1,1 +1,1 @@
-"""What the formats of Microsoft Office share: packages of parts, charts and diagrams."""
+"""Packages of parts, charts and diagrams, shared by the formats of Microsoft Office."""

@@ -8,10 +8,11 @@ these; parts that are not well-formed XML.
 import posixpath
 import re
 import zipfile
-import zlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
+
+from ..zip_archive import DAMAGE
 
 if TYPE_CHECKING:
     from lxml.etree import _Element  # lxml has no public name for this class
@@ -69,7 +70,7 @@ class Package:
             return self._archive.read(self._names[_key(name)])
         except KeyError:
             return None
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError) as error:
+        except DAMAGE as error:
             self.damaged[name] = str(error)
             return None
 

@@ -1,4 +1,4 @@
-"""What all readers of a document share."""
+"""The state that the readers of one document share."""
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING

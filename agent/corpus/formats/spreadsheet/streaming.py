@@ -1,15 +1,13 @@
 """Large XML parts of archives, an element at a time, in bounded memory."""
 
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from typing import IO, TYPE_CHECKING
 
+from ..zip_archive import DAMAGE
+
 if TYPE_CHECKING:
     from lxml.etree import _Element  # lxml has no public name for this class
-
-DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError)
-"""What reading a damaged part of an archive raises."""
 
 
 def elements(

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from lxml.etree import _Element  # lxml has no public name for this class
 
 _MAIN = re.compile(r"(?:.*/)?document\d*\.xml\Z", re.IGNORECASE)
-_PROPERTIES = ("title", "creator", "subject", "keywords", "description", "created", "modified")
 _COUNTED: tuple[tuple[str, tuple[Change, ...]], ...] = (
     ("insertion", ("inserted",)),
     ("deletion", ("deleted", "taken back")),
@@ -70,7 +69,7 @@ def open_document(data: bytes, options: ParseOptions, *, chunk: bool = False) ->
     pages, outline, warnings = _body(shared, main, root, body, sections)
     if not chunk and (margins := _margins(shared, main, sections, settings)):
         pages.append(margins)
-    metadata = _metadata(package)
+    metadata = package.properties()
     damaged = [
         f"Damaged: {name} is not read completely ({' '.join(fault.split())})."
         for name, fault in package.damaged.items()
@@ -154,14 +153,6 @@ def _part(package: Package, related: dict[str, Relationship], kind: str) -> "_El
     """A part by its relationship; None if there is none."""
     relation = related.get(kind)
     return package.xml(relation.target) if relation is not None and not relation.external else None
-
-
-def _metadata(package: Package) -> dict[str, str]:
-    """The core properties: title, creator and so on."""
-    part = next((relation.target for relation in package.related("", "core-properties")), "docProps/core.xml")
-    root = package.xml(part)
-    found = {str(one.tag).rpartition("}")[2]: (one.text or "").strip() for one in root} if root is not None else {}
-    return {name: found[name] for name in _PROPERTIES if found.get(name)}
 
 
 def _changes(shared: Shared) -> list[str]:
